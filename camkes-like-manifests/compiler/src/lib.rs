@@ -1,0 +1,1 @@
+//! Checks manifests and compiles them to plans and glue.

@@ -1,0 +1,2 @@
+//! The capability plan's data format.
+#![no_std]

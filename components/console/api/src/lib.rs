@@ -1,0 +1,2 @@
+//! Interface of the console component.
+#![no_std]

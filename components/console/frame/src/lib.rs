@@ -1,0 +1,2 @@
+//! Framing of the serial line between guest and host.
+#![no_std]

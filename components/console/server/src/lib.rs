@@ -1,0 +1,2 @@
+//! PL011 console component.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Interface of the file manager.
+#![no_std]

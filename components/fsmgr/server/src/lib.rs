@@ -1,0 +1,2 @@
+//! Descriptors, VFS, tmpfs, devfs, procfs, pipes, poll.
+#![no_std]

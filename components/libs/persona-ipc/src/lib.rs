@@ -1,0 +1,2 @@
+//! Component interfaces as messages.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The kernel's configuration as constants.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Entry, heap and boot info for a root task.
+#![no_std]

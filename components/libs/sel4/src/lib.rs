@@ -1,0 +1,2 @@
+//! Typed capabilities and invocations of seL4.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Interface of the memory manager.
+#![no_std]

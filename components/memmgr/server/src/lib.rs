@@ -1,0 +1,2 @@
+//! Address spaces, page faults, VMOs, futexes.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Process table shared by procmgr with its readers.
+#![no_std]

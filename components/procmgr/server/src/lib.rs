@@ -1,0 +1,2 @@
+//! Processes, threads, signals, exec.
+#![no_std]

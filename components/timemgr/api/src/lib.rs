@@ -1,0 +1,2 @@
+//! Interface of the time manager.
+#![no_std]

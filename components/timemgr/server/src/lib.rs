@@ -1,0 +1,2 @@
+//! Clocks and one-shot wake-ups.
+#![no_std]

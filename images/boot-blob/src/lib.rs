@@ -1,0 +1,2 @@
+//! What the loader leaves behind the root task.
+#![no_std]

@@ -1,0 +1,1 @@
+//! Builds the seL4 kernel with our overlay and patches.

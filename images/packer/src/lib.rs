@@ -1,0 +1,1 @@
+//! Packs loader, kernel and root task into one bootable image; cpio archives.

@@ -1,0 +1,2 @@
+//! Linux types, errno values and user pointers.
+#![no_std]

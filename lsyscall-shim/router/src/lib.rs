@@ -1,0 +1,2 @@
+//! Call context and typed dispatch of lsyscalls.
+#![no_std]

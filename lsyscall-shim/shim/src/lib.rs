@@ -1,0 +1,2 @@
+//! The page mapped into every Linux process.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The one table of aarch64 Linux system calls.
+#![no_std]

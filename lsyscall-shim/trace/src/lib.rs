@@ -1,0 +1,2 @@
+//! strace-like rendering of lsyscalls.
+#![no_std]

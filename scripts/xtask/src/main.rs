@@ -1,0 +1,2 @@
+//! The one door to building and running Persona.
+fn main() {}
