@@ -1,0 +1,91 @@
+//! The list of everything that is downloaded, `images/artefacts.toml`.
+
+use crate::context::Context;
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the list lies in the repository.
+pub const LIST: &str = "images/artefacts.toml";
+
+/// The whole list, each artefact under the name the build knows it by.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artefacts {
+    /// Crates used for what they carry, not for their Rust code.
+    #[serde(rename = "crate")]
+    pub crates: BTreeMap<String, Entry>,
+    /// Debian packages for arm64.
+    pub deb: BTreeMap<String, Deb>,
+    /// Python wheels.
+    pub python: BTreeMap<String, Entry>,
+}
+
+/// What every artefact has.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Entry {
+    /// Its name where it comes from.
+    pub package: String,
+    /// Its version there.
+    pub version: String,
+    /// The sha256 of the downloaded file.
+    pub sha256: String,
+    /// Under which licence it stands.
+    pub licence: String,
+}
+
+/// A Debian package and the one file in it that is used.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Deb {
+    /// Name, version, hash.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// The file's path in the package.
+    pub file: String,
+    /// The sha256 of that file.
+    #[serde(rename = "file-sha256")]
+    pub file_sha256: Option<String>,
+    /// Whether plain set-up leaves it out.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+impl Artefacts {
+    /// Reads the repository's list.
+    pub fn load(context: &Context) -> Result<Self> {
+        let path = context.root.join(LIST);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("reading {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("reading {LIST}"))
+    }
+
+    /// The kernel's entry.
+    pub fn kernel(&self) -> Result<&Entry> {
+        self.crates
+            .get("kernel")
+            .with_context(|| format!("{LIST} has no [crate.kernel]"))
+    }
+
+    /// The Debian package called `name` in the list.
+    pub fn deb(&self, name: &str) -> Result<&Deb> {
+        self.deb
+            .get(name)
+            .with_context(|| format!("{LIST} has no [deb.{name}]"))
+    }
+}
+
+impl Entry {
+    /// A folder name for what is unpacked from it.
+    pub fn folder(&self) -> String {
+        // Debian's epoch colon does not belong into a path that may end up in a search path.
+        format!("{}-{}", self.package, self.version.replace(':', "."))
+    }
+}
+
+impl Deb {
+    /// Where its file lies once the package is unpacked.
+    pub fn unpacked(&self, sources: &Path) -> PathBuf {
+        sources.join(self.entry.folder()).join(&self.file)
+    }
+}

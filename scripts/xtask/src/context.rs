@@ -23,7 +23,8 @@ impl Context {
             .map(Path::to_path_buf)
             .context("xtask does not lie two folders below the repository's root")?;
         let target = root.join("target");
-        std::fs::create_dir_all(&target).with_context(|| format!("creating {}", target.display()))?;
+        std::fs::create_dir_all(&target)
+            .with_context(|| format!("creating {}", target.display()))?;
         Ok(Self { root, target })
     }
 

@@ -19,7 +19,10 @@ const TOOLS: &[(&str, &str)] = &[
 /// What building the private sysroot needs besides.
 const SYSROOT: &[(&str, &str)] = &[
     ("/usr/bin/rustc", "rustc-web"),
-    ("/usr/lib/rustlib/src/rust/library/core/Cargo.toml", "rust-web-src"),
+    (
+        "/usr/lib/rustlib/src/rust/library/core/Cargo.toml",
+        "rust-web-src",
+    ),
     ("/usr/bin/cargo", "cargo-web"),
     ("/usr/bin/clippy-driver", "rust-web-clippy"),
     ("/usr/bin/rustfmt", "rustfmt-web"),
@@ -28,13 +31,21 @@ const SYSROOT: &[(&str, &str)] = &[
 
 /// Installs the packages whose tools are missing; `sysroot` adds those the private sysroot is made from.
 pub fn ensure(sysroot: bool) -> Result<()> {
-    let mut packages: Vec<&str> =
-        TOOLS.iter().filter(|(tool, _)| !on_path(tool)).map(|(_, package)| *package).collect();
+    let mut packages: Vec<&str> = TOOLS
+        .iter()
+        .filter(|(tool, _)| !on_path(tool))
+        .map(|(_, package)| *package)
+        .collect();
     if !has_venv() {
         packages.push("python3-venv");
     }
     if sysroot {
-        packages.extend(SYSROOT.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, package)| *package));
+        packages.extend(
+            SYSROOT
+                .iter()
+                .filter(|(file, _)| !Path::new(file).exists())
+                .map(|(_, package)| *package),
+        );
     }
     if packages.is_empty() {
         return Ok(());
@@ -61,7 +72,10 @@ fn install(packages: &[&str]) -> Result<()> {
     }
     say(format!("installing Debian packages: {list}"));
     let apt = |args: &[&str]| {
-        run(Command::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive").arg("-q").args(args))
+        run(Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .arg("-q")
+            .args(args))
     };
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(packages);

@@ -47,7 +47,8 @@ pub fn output(command: &mut Command) -> Result<Vec<u8>> {
 /// Like [`output`], as text without the line end.
 pub fn text(command: &mut Command) -> Result<String> {
     let bytes = output(command)?;
-    let text = String::from_utf8(bytes).with_context(|| format!("reading the answer of `{}`", shown(command)))?;
+    let text = String::from_utf8(bytes)
+        .with_context(|| format!("reading the answer of `{}`", shown(command)))?;
     Ok(text.trim_end().to_owned())
 }
 

@@ -1,18 +1,37 @@
 //! `cargo xtask setup`: everything a build needs, found or installed.
 
+use crate::artefacts::Artefacts;
 use crate::context::Context;
 use crate::toolchain::{self, Toolchain};
-use crate::debian;
+use crate::{debian, fetch};
 use anyhow::Result;
+use std::path::PathBuf;
 
-/// Host packages and the target's toolchain.
-pub fn tools(context: &Context) -> Result<Toolchain> {
-    debian::ensure(!toolchain::active_has_target())?;
-    toolchain::ensure(context)
+/// What set-up found or made.
+#[derive(Debug)]
+pub struct Ready {
+    /// Builds for the target.
+    pub toolchain: Toolchain,
+    /// The folder of the crate that carries the kernel's source.
+    pub kernel: PathBuf,
+    /// Debian's busybox.
+    pub busybox: PathBuf,
+    /// The Python interpreter of the kernel's generators.
+    pub python: PathBuf,
 }
 
-/// Everything.
-pub fn all(context: &Context) -> Result<Toolchain> {
-    let toolchain = tools(context)?;
-    Ok(toolchain)
+/// Finds or makes everything; costs nothing when it is all there.
+pub fn all(context: &Context) -> Result<Ready> {
+    let artefacts = Artefacts::load(context)?;
+    debian::ensure(!toolchain::active_has_target())?;
+    let toolchain = toolchain::ensure(context)?;
+    let kernel = fetch::kernel_source(context, &artefacts)?;
+    let busybox = fetch::deb(context, artefacts.deb("busybox")?)?;
+    let python = fetch::python(context, &artefacts)?;
+    Ok(Ready {
+        toolchain,
+        kernel,
+        busybox,
+        python,
+    })
 }

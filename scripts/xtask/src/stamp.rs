@@ -38,7 +38,10 @@ pub struct Stamp {
 impl Stamp {
     /// The stamp at `path` for work described by `key`.
     pub fn new(path: impl Into<PathBuf>, key: String) -> Self {
-        Self { path: path.into(), key }
+        Self {
+            path: path.into(),
+            key,
+        }
     }
 
     /// Whether the work was done with this very key.
@@ -51,17 +54,21 @@ impl Stamp {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(&self.path, &self.key).with_context(|| format!("writing {}", self.path.display()))
+        std::fs::write(&self.path, &self.key)
+            .with_context(|| format!("writing {}", self.path.display()))
     }
 }
 
 /// The sha256 of a file, in hexadecimal.
 pub fn sha256_file(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let mut file =
+        std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let n = file.read(&mut buffer).with_context(|| format!("reading {}", path.display()))?;
+        let n = file
+            .read(&mut buffer)
+            .with_context(|| format!("reading {}", path.display()))?;
         if n == 0 {
             return Ok(hex(&hash.finalize()));
         }
@@ -76,10 +83,12 @@ pub fn sha256(data: &[u8]) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -88,11 +97,17 @@ mod tests {
 
     #[test]
     fn pieces_do_not_run_together() {
-        assert_ne!(Key::new().add("ab").add("c").finish(), Key::new().add("a").add("bc").finish());
+        assert_ne!(
+            Key::new().add("ab").add("c").finish(),
+            Key::new().add("a").add("bc").finish()
+        );
     }
 
     #[test]
     fn sha256_is_the_known_one() {
-        assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            sha256(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

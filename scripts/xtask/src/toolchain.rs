@@ -24,10 +24,26 @@ const DEBIAN: &str = "/usr";
 
 /// Environment variables by which an outer cargo or rustup would decide for the inner one.
 const OUTER: &[&str] = &[
-    "RUSTC", "RUSTDOC", "CARGO", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTUP_TOOLCHAIN", "RUSTFLAGS",
-    "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH",
-    "RUST_RECURSION_COUNT", "LD_LIBRARY_PATH",
+    "RUSTC",
+    "RUSTDOC",
+    "CARGO",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTUP_TOOLCHAIN",
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_TARGET_DIR",
+    "CARGO_BUILD_TARGET",
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "RUST_RECURSION_COUNT",
+    "LD_LIBRARY_PATH",
 ];
+
+/// The active toolchain's cargo, free of what an outer cargo put into the environment.
+pub fn clean_cargo() -> Command {
+    Toolchain::Active.cargo()
+}
 
 /// A toolchain that can build for [`TARGET`].
 #[derive(Clone, Debug)]
@@ -46,7 +62,8 @@ impl Toolchain {
             Self::Private(folder) => {
                 let mut command = Command::new(folder.join("bin/cargo"));
                 let old = std::env::var_os("PATH").unwrap_or_default();
-                let folders = std::iter::once(folder.join("bin")).chain(std::env::split_paths(&old));
+                let folders =
+                    std::iter::once(folder.join("bin")).chain(std::env::split_paths(&old));
                 if let Ok(path) = std::env::join_paths(folders) {
                     command.env("PATH", path);
                 }
@@ -66,7 +83,11 @@ impl Toolchain {
     pub fn identity(&self) -> Result<String> {
         match self {
             Self::Active => text(Command::new("rustc").arg("-vV")),
-            Self::Private(folder) => Ok(folder.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+            Self::Private(folder) => Ok(folder
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()),
         }
     }
 }
@@ -82,7 +103,9 @@ pub fn active_has_target() -> bool {
     };
     let folder = String::from_utf8_lossy(&output.stdout);
     fs::read_dir(folder.trim()).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
     })
 }
 
@@ -100,10 +123,17 @@ pub fn ensure(context: &Context) -> Result<Toolchain> {
     };
     let (hash, host) = (field("commit-hash")?, field("host")?);
     let folder = context.target.join("toolchain").join(hash);
-    let key = Key::new().add(LAYOUT).add(&version).add(folder.as_os_str().as_encoded_bytes()).finish();
+    let key = Key::new()
+        .add(LAYOUT)
+        .add(&version)
+        .add(folder.as_os_str().as_encoded_bytes())
+        .finish();
     let stamp = Stamp::new(folder.join("persona-stamp"), key);
     if !stamp.fresh() {
-        say(format!("building core and alloc for {TARGET} ({})", field("release")?));
+        say(format!(
+            "building core and alloc for {TARGET} ({})",
+            field("release")?
+        ));
         lay_out(&folder, host)?;
         build_core(context, &folder, hash)?;
         stamp.set()?;
@@ -125,11 +155,17 @@ fn lay_out(folder: &Path, host: &str) -> Result<()> {
 
     // The compiler finds its sysroot by its own place on disk, which is Debian's: tell it ours.
     for name in ["rustc", "rustdoc"] {
-        script(&bin.join(name), &format!("exec {DEBIAN}/bin/{name} --sysroot \"$here\" \"$@\""))?;
+        script(
+            &bin.join(name),
+            &format!("exec {DEBIAN}/bin/{name} --sysroot \"$here\" \"$@\""),
+        )?;
     }
     // clippy's two programs take no --sysroot before their own arguments.
     for name in ["cargo-clippy", "clippy-driver"] {
-        script(&bin.join(name), &format!("SYSROOT=\"$here\" exec {DEBIAN}/bin/{name} \"$@\""))?;
+        script(
+            &bin.join(name),
+            &format!("SYSROOT=\"$here\" exec {DEBIAN}/bin/{name} \"$@\""),
+        )?;
     }
     for name in ["cargo", "cargo-fmt", "rustfmt", "rust-analyzer"] {
         let file = Path::new(DEBIAN).join("bin").join(name);
@@ -138,15 +174,22 @@ fn lay_out(folder: &Path, host: &str) -> Result<()> {
         }
     }
     let debian = Path::new(DEBIAN).join("lib/rustlib");
-    symlink(debian.join(host).join("lib"), rustlib.join(host).join("lib"))?;
+    symlink(
+        debian.join(host).join("lib"),
+        rustlib.join(host).join("lib"),
+    )?;
     symlink(debian.join("src"), rustlib.join("src"))?;
-    symlink("/usr/bin/ld.lld-22", rustlib.join(host).join("bin/rust-lld"))?;
+    symlink(
+        "/usr/bin/ld.lld-22",
+        rustlib.join(host).join("bin/rust-lld"),
+    )?;
     Ok(())
 }
 
 /// Writes an executable shell script that knows its toolchain's folder as `$here`.
 fn script(path: &Path, body: &str) -> Result<()> {
-    let text = format!("#!/bin/sh\nhere=$(dirname \"$(dirname \"$(readlink -f \"$0\")\")\")\n{body}\n");
+    let text =
+        format!("#!/bin/sh\nhere=$(dirname \"$(dirname \"$(readlink -f \"$0\")\")\")\n{body}\n");
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
     Ok(())
@@ -154,7 +197,10 @@ fn script(path: &Path, body: &str) -> Result<()> {
 
 /// Builds the target's libraries from Debian's sources and puts them into the toolchain.
 fn build_core(context: &Context, folder: &Path, hash: &str) -> Result<()> {
-    let work = context.target.join("toolchain").join(format!("build-{hash}"));
+    let work = context
+        .target
+        .join("toolchain")
+        .join(format!("build-{hash}"));
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
@@ -179,7 +225,10 @@ fn build_core(context: &Context, folder: &Path, hash: &str) -> Result<()> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .env("CARGO_TARGET_DIR", work.join("target"))
         .args(["build", "--release", "--target", TARGET])
-        .args(["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"]);
+        .args([
+            "-Zbuild-std=core,alloc,compiler_builtins",
+            "-Zbuild-std-features=compiler-builtins-mem",
+        ]);
     run(&mut cargo)?;
 
     let built = work.join("target").join(TARGET).join("release/deps");
@@ -194,7 +243,10 @@ fn build_core(context: &Context, folder: &Path, hash: &str) -> Result<()> {
         }
     }
     if copied < 3 {
-        bail!("building the target's libraries gave {copied} files in {}, expected at least three", built.display());
+        bail!(
+            "building the target's libraries gave {copied} files in {}, expected at least three",
+            built.display()
+        );
     }
     fs::remove_dir_all(&work)?;
     Ok(())
@@ -209,8 +261,13 @@ fn link(folder: &Path) -> Result<()> {
     list.args(["toolchain", "list", "-v"]);
     let known = String::from_utf8_lossy(&output(&mut list)?).into_owned();
     let place = folder.to_string_lossy();
-    if known.lines().any(|line| line.starts_with(NAME) && line.contains(place.as_ref())) {
+    if known
+        .lines()
+        .any(|line| line.starts_with(NAME) && line.contains(place.as_ref()))
+    {
         return Ok(());
     }
-    run(Command::new("rustup").args(["toolchain", "link", NAME]).arg(folder))
+    run(Command::new("rustup")
+        .args(["toolchain", "link", NAME])
+        .arg(folder))
 }
