@@ -1,31 +1,81 @@
-//! Linux error numbers (aarch64 uses the generic list, `include/uapi/asm-generic/errno*.h`).
-
-/// A Linux error number.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Errno(u16);
-
-/// Highest number the system-call ABI treats as an error (`MAX_ERRNO`).
-pub const MAX_ERRNO: i32 = 4095;
+//! Error numbers, with the texts strerror(3) gives.
 
 macro_rules! errnos {
     ($($name:ident = $value:literal, $text:literal;)*) => {
-        impl Errno {
-            $(
-                #[doc = $text]
-                pub const $name: Errno = Errno($value);
-            )*
+        /// A Linux error number (errno(3), asm-generic/errno.h), and the four numbers above 511 that never leave the system:
+        /// how an interrupted call wants to be restarted.
+        #[allow(clippy::upper_case_acronyms)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Errno { $(#[doc = $text] $name = $value,)* }
 
-            /// The symbolic name, such as `ENOENT`; `E?` for a number without one.
-            pub fn name(self) -> &'static str {
-                match self.0 { $($value => stringify!($name),)* _ => "E?" }
+        impl Errno {
+            /// Every error number there is.
+            pub const ALL: &'static [Errno] = &[$(Errno::$name,)*];
+
+            /// The error of a positive number.
+            pub const fn from_raw(raw: i32) -> Option<Errno> {
+                match raw {
+                    $($value => Some(Errno::$name),)*
+                    _ => None,
+                }
             }
 
-            /// What `strerror` says.
-            pub fn text(self) -> &'static str {
-                match self.0 { $($value => $text,)* _ => "Unknown error" }
+            /// The symbol, `ENOENT`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Errno::$name => stringify!($name),)* }
+            }
+
+            /// The text, `No such file or directory`.
+            pub const fn text(self) -> &'static str {
+                match self { $(Errno::$name => $text,)* }
             }
         }
     };
+}
+
+impl Errno {
+    /// Linux's other name of `EAGAIN`.
+    pub const EWOULDBLOCK: Errno = Errno::EAGAIN;
+    /// Linux's other name of `EDEADLK`.
+    pub const EDEADLOCK: Errno = Errno::EDEADLK;
+    /// The C library's other name of `EOPNOTSUPP`.
+    pub const ENOTSUP: Errno = Errno::EOPNOTSUPP;
+
+    /// The positive number.
+    pub const fn raw(self) -> i32 {
+        self as i32
+    }
+
+    /// What x0 holds after a call that failed this way.
+    pub const fn to_result(self) -> i64 {
+        -(self as i64)
+    }
+
+    /// The error in x0 after a call, if it is one (values -4095 to -1; unknown numbers among them give `None` too).
+    pub const fn from_result(x0: i64) -> Option<Errno> {
+        if x0 >= 0 || x0 < -4095 {
+            return None;
+        }
+        Errno::from_raw(-x0 as i32)
+    }
+
+    /// Whether it asks for a restart and is never shown to a program as it is.
+    pub const fn is_restart(self) -> bool {
+        matches!(
+            self,
+            Errno::ERESTARTSYS
+                | Errno::ERESTARTNOINTR
+                | Errno::ERESTARTNOHAND
+                | Errno::ERESTART_RESTARTBLOCK
+        )
+    }
+}
+
+impl core::fmt::Display for Errno {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} ({})", self.name(), self.text())
+    }
 }
 
 errnos! {
@@ -159,58 +209,9 @@ errnos! {
     EOWNERDEAD = 130, "Owner died";
     ENOTRECOVERABLE = 131, "State not recoverable";
     ERFKILL = 132, "Operation not possible due to RF-kill";
-    ERESTARTSYS = 512, "Restart if SA_RESTART (never seen by a program)";
-    ERESTARTNOINTR = 513, "Restart always (never seen by a program)";
-    ERESTARTNOHAND = 514, "Restart if no handler (never seen by a program)";
-    ERESTART_RESTARTBLOCK = 516, "Restart with restart_syscall (never seen by a program)";
-}
-
-impl Errno {
-    /// From a positive number; `None` outside 1..=[`MAX_ERRNO`].
-    pub const fn from_raw(raw: i32) -> Option<Errno> {
-        if raw >= 1 && raw <= MAX_ERRNO {
-            Some(Errno(raw as u16))
-        } else {
-            None
-        }
-    }
-
-    /// The positive number.
-    #[inline]
-    pub const fn raw(self) -> i32 {
-        self.0 as i32
-    }
-
-    /// What the system call leaves in x0.
-    #[inline]
-    pub const fn ret(self) -> i64 {
-        -(self.0 as i64)
-    }
-}
-
-impl core::fmt::Debug for Errno {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}({})", self.name(), self.0)
-    }
-}
-
-impl core::fmt::Display for Errno {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} ({})", self.name(), self.text())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_numbers() {
-        assert_eq!(Errno::ENOENT.raw(), 2);
-        assert_eq!(Errno::ENOENT.ret(), -2);
-        assert_eq!(Errno::ENOSYS.name(), "ENOSYS");
-        assert_eq!(Errno::from_raw(0), None);
-        assert_eq!(Errno::from_raw(4096), None);
-        assert_eq!(Errno::from_raw(11), Some(Errno::EAGAIN));
-    }
+    EHWPOISON = 133, "Memory page has hardware error";
+    ERESTARTSYS = 512, "To be restarted if SA_RESTART is set";
+    ERESTARTNOINTR = 513, "To be restarted";
+    ERESTARTNOHAND = 514, "To be restarted if no handler";
+    ERESTART_RESTARTBLOCK = 516, "Interrupted by signal";
 }

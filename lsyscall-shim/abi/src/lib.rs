@@ -1,9 +1,20 @@
-//! Linux types, errno values and user pointers.
-#![cfg_attr(not(test), no_std)]
+//! What Linux's arm64 system-call interface is made of: error numbers, typed registers, addresses in a program's memory,
+//! flags, constants, and the structures that cross the border.
+//!
+//! Values and layouts are Linux's (include/uapi, arm64), checked by tests against bindings generated from its headers. This
+//! crate must never touch memory it does not own: a `UserPtr` is a number.
+#![no_std]
 #![deny(unsafe_code)]
 
 mod errno;
-mod ids;
+mod scalar;
+mod user;
 
-pub use errno::{Errno, MAX_ERRNO};
-pub use ids::ThreadIdx;
+pub use errno::Errno;
+pub use scalar::{ClockId, Fd, FromArg, Gid, Mode, Pid, Signal, ThreadIdx, Uid};
+pub use user::{UserAddr, UserArray, UserPath, UserPtr, UserSlice, UserStr, UserStrVec};
+
+/// Longest path name, its NUL included.
+pub const PATH_MAX: usize = 4096;
+/// Longest file name.
+pub const NAME_MAX: usize = 255;
