@@ -1,7 +1,7 @@
 use crate::{Bytes, Chunk, Message, Shared, Wire, BAD_MESSAGE, CHUNK_BYTES};
 use lsyscall_abi::Errno;
 
-interface! {
+crate::interface! {
     /// A counter, for the test.
     pub interface Counter, CounterService, CounterClient, counter_dispatch {
         /// Adds.

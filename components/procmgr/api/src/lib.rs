@@ -1,2 +1,116 @@
-//! Process table shared by procmgr with its readers.
+//! The process table that procmgr publishes in a dataport: what other components may know of processes without asking.
+//!
+//! Layout: a [`Header`], then `header.slots` [`ThreadEntry`] (indexed by thread index), then `header.slots` [`ProcEntry`].
+//! procmgr writes, others read; single words are consistent, entries may be seen between two updates.
 #![no_std]
+#![deny(unsafe_code)]
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// First words of the dataport.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Header {
+    /// Entries of each array: the system's `max_threads`.
+    pub slots: u32,
+    /// Processes alive, zombies included.
+    pub processes: u32,
+    /// Threads alive.
+    pub threads: u32,
+    /// Threads that could run now.
+    pub running: u32,
+    /// Processes created since the start.
+    pub created: u64,
+    /// Last process id given.
+    pub last_pid: u32,
+    /// Unused.
+    pub pad: u32,
+    /// Load averages over 1, 5 and 15 minutes, fixed point with 11 fractional bits as Linux keeps them.
+    pub load: [u64; 3],
+}
+
+/// One thread.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct ThreadEntry {
+    /// Thread id (0: the slot is free).
+    pub tid: u32,
+    /// Slot of its process in the process array.
+    pub process: u32,
+    /// Signals blocked by this thread (bit n-1: signal n).
+    pub blocked: u64,
+}
+
+/// One process.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct ProcEntry {
+    /// Process id (0: the slot is free).
+    pub pid: u32,
+    /// Parent's process id.
+    pub ppid: u32,
+    /// Process group.
+    pub pgid: u32,
+    /// Session.
+    pub sid: u32,
+    /// Thread index of the leader (or of any living thread when the leader has gone).
+    pub leader: u32,
+    /// Threads.
+    pub threads: u32,
+    /// `R`, `S`, `T`, `Z`.
+    pub state: u32,
+    /// Nice value plus 20.
+    pub nice: u32,
+    /// Real, effective, saved, file-system user ids.
+    pub uids: [u32; 4],
+    /// The same for groups.
+    pub gids: [u32; 4],
+    /// Exit status as wait reports it (zombies).
+    pub exit_status: u32,
+    /// umask is fsmgr's; unused.
+    pub pad: u32,
+    /// Monotonic time of its start, nanoseconds.
+    pub start_ns: u64,
+    /// User and system time, nanoseconds.
+    pub utime_ns: u64,
+    /// System time, nanoseconds.
+    pub stime_ns: u64,
+    /// Pending signals of the process.
+    pub pending: u64,
+    /// Ignored signals.
+    pub ignored: u64,
+    /// Signals with a handler.
+    pub caught: u64,
+    /// Range of the argument strings in its memory.
+    pub arg_start: u64,
+    /// End of the argument strings.
+    pub arg_end: u64,
+    /// Range of the environment strings.
+    pub env_start: u64,
+    /// End of the environment strings.
+    pub env_end: u64,
+    /// Address of the initial stack.
+    pub start_stack: u64,
+    /// Short name, NUL padded.
+    pub comm: [u8; 16],
+}
+
+/// Bytes of a process table for `slots` threads.
+pub const fn table_bytes(slots: usize) -> usize {
+    core::mem::size_of::<Header>()
+        + slots * (core::mem::size_of::<ThreadEntry>() + core::mem::size_of::<ProcEntry>())
+}
+
+/// Offset of a thread's entry.
+pub const fn thread_offset(index: usize) -> usize {
+    core::mem::size_of::<Header>() + index * core::mem::size_of::<ThreadEntry>()
+}
+
+/// Offset of a process's entry in a table for `slots` threads.
+pub const fn process_offset(slots: usize, index: usize) -> usize {
+    thread_offset(slots) + index * core::mem::size_of::<ProcEntry>()
+}
