@@ -4,7 +4,7 @@ macro_rules! errnos {
     ($($name:ident = $value:literal, $text:literal;)*) => {
         /// A Linux error number (errno(3), asm-generic/errno.h), and the four numbers above 511 that never leave the system:
         /// how an interrupted call wants to be restarted.
-        #[allow(clippy::upper_case_acronyms)]
+        #[allow(clippy::upper_case_acronyms, non_camel_case_types)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum Errno { $(#[doc = $text] $name = $value,)* }

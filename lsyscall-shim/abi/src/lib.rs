@@ -6,12 +6,22 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+pub mod consts;
 mod errno;
+mod flags;
 mod scalar;
+pub mod signal;
+mod structs;
 mod user;
 
 pub use errno::Errno;
+pub use flags::{
+    AtFlags, CloneFlags, EpollFlags, EventfdFlags, FallocMode, GetrandomFlags, MapFlags, MemfdFlags, MountFlags, MremapFlags,
+    OpenFlags, PollFlags, ProtFlags, RenameFlags, SaFlags, TimerFlags, WaitOptions,
+};
 pub use scalar::{ClockId, Fd, FromArg, Gid, Mode, Pid, Signal, ThreadIdx, Uid};
+pub use signal::SigSet;
+pub use structs::*;
 pub use user::{UserAddr, UserArray, UserPath, UserPtr, UserSlice, UserStr, UserStrVec};
 
 /// Longest path name, its NUL included.
