@@ -69,6 +69,6 @@ pub fn encode_result(result: SysResult) -> Option<i64> {
     match result {
         Ok(Flow::Done(value)) => Some(value),
         Ok(Flow::Park | Flow::Taken) => None,
-        Err(errno) => Some(errno.ret()),
+        Err(errno) => Some(errno.to_result()),
     }
 }
