@@ -105,10 +105,9 @@ fn strip_comments(text: &str) -> Result<String, String> {
             rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
         } else {
             // A slash, or a string up to its closing quote.
-            let end = if rest.starts_with('"') {
-                rest[1..].find('"').ok_or("string without end")? + 2
-            } else {
-                1
+            let end = match rest.strip_prefix('"') {
+                Some(inner) => inner.find('"').ok_or("string without end")? + 2,
+                None => 1,
             };
             out.push_str(&rest[..end]);
             rest = &rest[end..];
