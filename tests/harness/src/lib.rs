@@ -1,1 +1,86 @@
 //! Boots images in QEMU and checks what they say.
+//!
+//! Purpose: run the same tests on every shipped system of Persona and, for reference, on Debian's own arm64 kernel. A
+//! test's program does not know where it runs; a [`Runner`] does. Results are told one line a case, checked against
+//! the list of expected failures (`tests/expectations/`), and counted.
+//!
+//! It must never look inside the guest: it uses what users use, the command `cargo xtask run`, and sees what they see.
+//!
+//! The suites:
+//! - `abi`: the static Linux program built from `tests/abi`, which holds many cases;
+//! - `script`: the shell scripts of `tests/system/scripts`, their outputs compared to those recorded on Debian's kernel;
+//! - `run`: what the command `run` promises: statuses, pipes, flags;
+//! - `session`: an interactive shell on a pseudo-terminal.
+#![deny(unsafe_code)]
+
+mod abi;
+mod cli;
+mod expectations;
+mod persona;
+mod process;
+mod programs;
+mod reference;
+mod report;
+mod runner;
+mod script;
+mod session;
+
+pub use persona::Persona;
+pub use reference::{DebianLinux, Reference};
+pub use report::{Summary, Verdict};
+pub use runner::{End, Outcome, RunSpec, Runner};
+
+use anyhow::{Context as _, Result};
+use expectations::Expectations;
+use programs::Programs;
+use report::Report;
+use std::path::PathBuf;
+
+/// What to run, and where things are.
+#[derive(Clone, Debug)]
+pub struct SuiteOptions {
+    /// The repository's root folder.
+    pub root: PathBuf,
+    /// Where generated files go (the harness uses `tests/` below it).
+    pub target: PathBuf,
+    /// The program behind `cargo xtask`.
+    pub xtask: PathBuf,
+    /// The systems of Persona to test, by the names of their manifests.
+    pub systems: Vec<String>,
+    /// Debian's kernel to run the tests on as well; this records the reference outputs of the scripts.
+    pub reference: Option<Reference>,
+    /// Run only cases whose `suite/name` contains one of these; empty means all.
+    pub filter: Vec<String>,
+}
+
+/// Runs all suites on all systems, printing one line a case to standard output.
+///
+/// # Errors
+/// What keeps the tests from being run at all: a test program that cannot be built, a file that cannot be read. A
+/// failing case is no error: it is counted in the summary.
+pub fn run_suite(options: &SuiteOptions) -> Result<Summary> {
+    let programs = Programs::build(&options.root, &options.target)?;
+    let expectations = Expectations::load(&options.root.join("tests/expectations"))?;
+    let mut summary = Summary::default();
+    if let Some(reference) = &options.reference {
+        let runner = DebianLinux::new(reference, &programs.reference_init, &options.target)?;
+        let mut report = Report::new("debian", &expectations, &options.filter);
+        abi::run(&runner, &programs, &mut report)?;
+        script::run(&runner, &options.root, Some(&reference.label), &mut report)?;
+        cli::run(&runner, &programs, &mut report)?;
+        report
+            .record(&options.root.join("tests/expectations"), &reference.label)
+            .context("recording the reference results")?;
+        summary.add(report.finish());
+    }
+    for system in &options.systems {
+        let runner = Persona::new(&options.xtask, &options.root, system);
+        let mut report = Report::new(system, &expectations, &options.filter);
+        abi::run(&runner, &programs, &mut report)?;
+        script::run(&runner, &options.root, None, &mut report)?;
+        cli::run(&runner, &programs, &mut report)?;
+        session::run(&runner, &mut report)?;
+        summary.add(report.finish());
+    }
+    Ok(summary)
+}

@@ -1,0 +1,46 @@
+//! The test suites without xtask around them, for work on the tests themselves:
+//! `suite debian KERNEL ROOTFS.cpio [FILTER...]` or `suite XTASK SYSTEM [FILTER...]`, from the repository's root.
+use persona_harness::{run_suite, Reference, SuiteOptions};
+use std::path::PathBuf;
+
+fn main() -> anyhow::Result<()> {
+    let mut words = std::env::args().skip(1);
+    let mut next = || {
+        words
+            .next()
+            .ok_or_else(|| anyhow::anyhow!("too few arguments"))
+    };
+    let (what, first) = (next()?, next()?);
+    let root = std::env::current_dir()?;
+    let mut options = SuiteOptions {
+        target: root.join("target"),
+        root,
+        xtask: PathBuf::from(&what),
+        systems: Vec::new(),
+        reference: None,
+        filter: Vec::new(),
+    };
+    if what == "debian" {
+        options.reference = Some(Reference {
+            kernel: PathBuf::from(first),
+            rootfs: PathBuf::from(next()?),
+            label: "a kernel".to_owned(),
+            env: [
+                ("PATH", "/bin:/sbin:/usr/bin:/usr/sbin"),
+                ("HOME", "/root"),
+                ("TERM", "linux"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        });
+    } else {
+        options.systems.push(first);
+    }
+    options.filter = words.collect();
+    let summary = run_suite(&options)?;
+    println!(
+        "{} passed, {} failed, {} skipped",
+        summary.passed, summary.failed, summary.skipped
+    );
+    Ok(())
+}

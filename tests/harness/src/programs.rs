@@ -1,0 +1,94 @@
+//! The static Linux programs that the tests run in the guest, built with the cross compiler.
+
+use anyhow::{bail, Context as _, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+/// The compiler that is used, from Debian's package gcc-aarch64-linux-gnu (with libc6-dev-arm64-cross).
+const COMPILER: &str = "aarch64-linux-gnu-gcc";
+
+/// What was built.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The ABI tests.
+    pub abi: PathBuf,
+    /// The same, linked as a static position-independent program.
+    pub abi_pie: PathBuf,
+    /// The first process of the reference system.
+    pub reference_init: PathBuf,
+}
+
+impl Programs {
+    /// Builds what is not up to date.
+    ///
+    /// # Errors
+    /// With the compiler's messages.
+    pub fn build(root: &Path, target: &Path) -> Result<Self> {
+        let out = target.join("tests");
+        fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
+        let abi_sources = sources(&root.join("tests/abi/src"))?;
+        let init = vec![root.join("tests/harness/guest/reference-init.c")];
+        let programs = Self {
+            abi: out.join("abi"),
+            abi_pie: out.join("abi-pie"),
+            reference_init: out.join("reference-init"),
+        };
+        // The order of cases is the order of their definitions.
+        let flags = ["-O1", "-pthread", "-fno-toplevel-reorder"];
+        compile(
+            &programs.abi,
+            &abi_sources,
+            &[&flags[..], &["-static"]].concat(),
+        )?;
+        compile(
+            &programs.abi_pie,
+            &abi_sources,
+            &[&flags[..], &["-static-pie", "-fPIE"]].concat(),
+        )?;
+        compile(&programs.reference_init, &init, &["-O1", "-static"])?;
+        Ok(programs)
+    }
+}
+
+/// The files of a folder, sorted.
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .with_context(|| format!("reading {}", folder.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|data| data.modified()).ok()
+}
+
+fn compile(program: &Path, files: &[PathBuf], flags: &[&str]) -> Result<()> {
+    let newest = files.iter().filter_map(|file| changed(file)).max();
+    if changed(program).is_some_and(|built| newest.is_some_and(|newest| built > newest)) {
+        return Ok(());
+    }
+    let output = Command::new(COMPILER)
+        .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror"])
+        .args(flags)
+        .arg("-o")
+        .arg(program)
+        .args(files.iter().filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "c" || extension == "S")
+        }))
+        .output()
+        .with_context(|| format!("starting {COMPILER} (package gcc-aarch64-linux-gnu)"))?;
+    if !output.status.success() {
+        bail!(
+            "{COMPILER} could not build {}:\n{}",
+            program.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
