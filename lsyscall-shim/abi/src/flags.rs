@@ -3,12 +3,12 @@
 use crate::FromArg;
 
 macro_rules! flags {
-    ($($(#[$m:meta])* $name:ident: $bits:ty { $($(#[$fm:meta])* $flag:ident = $value:expr;)* })*) => { $(
+    ($($(#[$m:ident $($margs:tt)*])* $name:ident: $bits:ty { $($(#[$fm:ident $($fargs:tt)*])* $flag:ident = $value:expr;)* })*) => { $(
         bitflags::bitflags! {
-            $(#[$m])*
+            $(#[$m $($margs)*])*
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
             #[repr(transparent)]
-            pub struct $name: $bits { $($(#[$fm])* const $flag = $value;)* }
+            pub struct $name: $bits { $($(#[$fm $($fargs)*])* const $flag = $value;)* }
         }
 
         impl FromArg for $name {

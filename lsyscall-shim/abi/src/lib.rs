@@ -16,8 +16,9 @@ mod user;
 
 pub use errno::Errno;
 pub use flags::{
-    AtFlags, CloneFlags, EpollFlags, EventfdFlags, FallocMode, GetrandomFlags, MapFlags, MemfdFlags, MountFlags, MremapFlags,
-    OpenFlags, PollFlags, ProtFlags, RenameFlags, SaFlags, TimerFlags, WaitOptions,
+    AtFlags, CloneFlags, EpollFlags, EventfdFlags, FallocMode, GetrandomFlags, MapFlags,
+    MemfdFlags, MountFlags, MremapFlags, OpenFlags, PollFlags, ProtFlags, RenameFlags, SaFlags,
+    TimerFlags, WaitOptions,
 };
 pub use scalar::{ClockId, Fd, FromArg, Gid, Mode, Pid, Signal, ThreadIdx, Uid};
 pub use signal::SigSet;

@@ -83,7 +83,10 @@ impl Signal {
 
     /// The default action; real-time signals terminate.
     pub fn default_action(self) -> DefaultAction {
-        NAMES.iter().find(|s| s.0 == self.0).map_or(DefaultAction::Terminate, |s| s.3)
+        NAMES
+            .iter()
+            .find(|s| s.0 == self.0)
+            .map_or(DefaultAction::Terminate, |s| s.3)
     }
 
     /// Its bit in a mask; 0 for what is no signal.
