@@ -38,7 +38,7 @@ pub fn send_recv(number: i64, cptr: seL4_CPtr, info: seL4_MessageInfo_t, mrs: Mr
             inout("x2") m0, inout("x3") m1, inout("x4") m2, inout("x5") m3, options(nostack, preserves_flags));
     }
     #[cfg(not(target_arch = "aarch64"))]
-    no_kernel(
+    no_kernel::<_, ()>(
         number,
         (&mut badge, &mut tag, &mut m0, &mut m1, &mut m2, &mut m3),
     );
