@@ -8,10 +8,13 @@
 #![deny(unsafe_code)]
 
 mod artefacts;
+mod build;
 mod context;
 mod debian;
 mod fetch;
 mod process;
+mod rootfs;
+mod run;
 mod setup;
 mod stamp;
 mod toolchain;
@@ -32,6 +35,7 @@ struct Cli {
 enum Command {
     /// Finds or installs everything the build needs: packages, cross toolchain, sources, the guest's programs
     Setup,
+    Run(run::RunArgs),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +56,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             setup::all(&context)?;
             eprintln!("set-up complete");
         }
+        Command::Run(options) => return Ok(run::main(&context, &options)),
     }
     Ok(ExitCode::SUCCESS)
 }
