@@ -213,7 +213,7 @@ pub struct Heap {
 }
 
 /// A domain's thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thread {
     /// The TCB.
     pub tcb: ObjectId,
@@ -247,7 +247,7 @@ pub struct Irq {
 }
 
 /// What a domain is handed at its start besides the capabilities of the plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Startup {
     /// Frames of the start-up page(s), mapped read only.
     pub object: ObjectId,
@@ -255,9 +255,11 @@ pub struct Startup {
     pub vaddr: u64,
     /// Bytes.
     pub bytes: u64,
-    /// Grant `ram`: all RAM the plan leaves over, as untypeds in these slots (first, end) of the root CNode.
-    pub ram: Option<(u32, u32)>,
-    /// Grant `initrd`: the device untypeds that hold the initial root file system, in the same slots.
+    /// Slots (first, end) of the root CNode for the untypeds of the next two.
+    pub untypeds: Option<(u32, u32)>,
+    /// Grant `ram`: all RAM the plan leaves over.
+    pub ram: bool,
+    /// Grant `initrd`: the device untypeds that hold the initial root file system.
     pub initrd: bool,
     /// Grant `boot-info`: the boot arguments.
     pub boot_info: bool,
