@@ -108,3 +108,65 @@ bits! {
         IEXTEN = 0o100000; EXTPROC = 0o200000;
     }
 }
+
+impl Termios2 {
+    /// What TCGETS gives: without the speeds.
+    pub const fn to_termios(&self) -> Termios {
+        Termios {
+            iflag: self.iflag,
+            oflag: self.oflag,
+            cflag: self.cflag,
+            lflag: self.lflag,
+            line: self.line,
+            cc: self.cc,
+        }
+    }
+
+    /// What TCSETS makes of it: the speeds stay.
+    #[must_use]
+    pub const fn with_termios(&self, t: &Termios) -> Termios2 {
+        Termios2 {
+            iflag: t.iflag,
+            oflag: t.oflag,
+            cflag: t.cflag,
+            lflag: t.lflag,
+            line: t.line,
+            cc: t.cc,
+            ..*self
+        }
+    }
+
+    /// What TCGETA gives: the low halves of the modes, the first control characters.
+    pub fn to_termio(&self) -> Termio {
+        let mut cc = [0; 8];
+        cc.copy_from_slice(self.cc.first_chunk::<8>().unwrap_or(&[0; 8]));
+        Termio {
+            iflag: self.iflag as u16,
+            oflag: self.oflag as u16,
+            cflag: self.cflag as u16,
+            lflag: self.lflag as u16,
+            line: self.line,
+            cc,
+            pad: 0,
+        }
+    }
+
+    /// What TCSETA makes of it: high halves, further control characters and speeds stay.
+    #[must_use]
+    pub fn with_termio(&self, t: &Termio) -> Termios2 {
+        let low = |whole: u32, low: u16| whole & 0xffff_0000 | u32::from(low);
+        let mut cc = self.cc;
+        for (to, from) in cc.iter_mut().zip(t.cc) {
+            *to = from;
+        }
+        Termios2 {
+            iflag: low(self.iflag, t.iflag),
+            oflag: low(self.oflag, t.oflag),
+            cflag: low(self.cflag, t.cflag),
+            lflag: low(self.lflag, t.lflag),
+            line: t.line,
+            cc,
+            ..*self
+        }
+    }
+}
