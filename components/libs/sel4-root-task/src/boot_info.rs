@@ -86,15 +86,17 @@ impl BootInfo {
     pub fn untypeds(&self) -> impl Iterator<Item = UntypedDesc> {
         let slots = slots(self.0.untyped);
         let info = self.0;
-        slots.zip(0..info.untypedList.len()).map(move |(slot, index)| {
-            let desc = info.untypedList[index];
-            UntypedDesc {
-                cap: Untyped::from_bits(slot),
-                paddr: desc.paddr,
-                size_bits: desc.sizeBits,
-                is_device: desc.isDevice != 0,
-            }
-        })
+        slots
+            .zip(0..info.untypedList.len())
+            .map(move |(slot, index)| {
+                let desc = info.untypedList[index];
+                UntypedDesc {
+                    cap: Untyped::from_bits(slot),
+                    paddr: desc.paddr,
+                    size_bits: desc.sizeBits,
+                    is_device: desc.isDevice != 0,
+                }
+            })
     }
 
     /// What the loader left behind the image: the decoded blob and its bytes, the device tree among them (see

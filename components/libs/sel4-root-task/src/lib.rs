@@ -39,7 +39,11 @@ macro_rules! entry {
         $crate::entry!($main, stack = 64 * 1024, heap = 1024 * 1024);
     };
     ($main:path, stack = $stack:expr, heap = $heap:expr $(,)?) => {
-        const _: () = {
+        #[doc(hidden)]
+        mod sel4_root_task_entry {
+            #[allow(unused_imports)]
+            use super::*;
+
             const STACK_SIZE: usize = $stack;
             static STACK: $crate::Stack<STACK_SIZE> = $crate::Stack::new();
             static HEAP: $crate::heap::Arena<{ $heap }> = $crate::heap::Arena::new();
@@ -71,6 +75,6 @@ macro_rules! entry {
                 let boot = unsafe { $crate::start(boot_info, &STACK, &HEAP) };
                 main(boot)
             }
-        };
+        }
     };
 }
