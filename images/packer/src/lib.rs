@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod cpio;
+pub mod image;
 pub mod recipe;
 pub mod source;
 pub mod tree;
