@@ -162,6 +162,31 @@ fn head(out: &mut Vec<u8>, name: &str, namesize: usize, size: usize, fields: Fie
     Ok(())
 }
 
+/// The data of the first entry called `name` in an archive of this module's making.
+pub fn find<'a>(archive: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut at = 0usize;
+    loop {
+        let number = |index: usize| {
+            let start = at.checked_add(6 + 8 * index)?;
+            let digits = archive.get(start..start.checked_add(8)?)?;
+            usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        };
+        let (size, namesize) = (number(6)?, number(11)?);
+        let start = at.checked_add(HEADER)?;
+        let padded = archive.get(start..start.checked_add(namesize)?)?;
+        let found = padded.split(|&byte| byte == 0).next()?;
+        if found == TRAILER.as_bytes() {
+            return None;
+        }
+        let data = start.checked_add(namesize)?.checked_next_multiple_of(4)?;
+        let end = data.checked_add(size)?;
+        if found == name.as_bytes() {
+            return archive.get(data..end);
+        }
+        at = end.checked_next_multiple_of(4)?;
+    }
+}
+
 /// The inode number of the root directory.
 const ROOT: u32 = 1;
 

@@ -1,6 +1,6 @@
 //! Archives are read back by a reader that is not ours, and the alignment promise is kept.
 
-use image_packer::cpio::{write, PAGE};
+use image_packer::cpio::{find as find_data, write, PAGE};
 use image_packer::tree::{Kind, Node, Tree};
 use proptest::prelude::*;
 
@@ -69,6 +69,9 @@ fn every_kind_arrives() {
 
     let got = read(&write(&tree).unwrap());
     assert_eq!(got[0].name, ".");
+    let archive = write(&tree).unwrap();
+    assert_eq!(find_data(&archive, "bin/hello"), Some(&b"hello"[..]));
+    assert_eq!(find_data(&archive, "bin/none"), None);
     let console = find(&got, "dev/console");
     assert_eq!(
         (console.mode, console.rdev),

@@ -1,6 +1,8 @@
 //! The list of everything that is downloaded, `images/artefacts.toml`.
 
 use crate::context::Context;
+use crate::stamp::{sha256, sha256_file};
+use crate::{fetch, rootfs};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -46,9 +48,6 @@ pub struct Deb {
     /// The sha256 of that file.
     #[serde(rename = "file-sha256")]
     pub file_sha256: Option<String>,
-    /// Whether plain set-up leaves it out.
-    #[serde(default)]
-    pub optional: bool,
 }
 
 impl Artefacts {
@@ -88,4 +87,56 @@ impl Deb {
     pub fn unpacked(&self, sources: &Path) -> PathBuf {
         sources.join(self.entry.folder()).join(&self.file)
     }
+}
+
+/// `cargo xtask artefacts`: the list, each beside what is on disk, and the guest's busybox beside Debian's.
+pub fn show(context: &Context) -> Result<bool> {
+    let list = Artefacts::load(context)?;
+    let mut good = true;
+    for (name, entry) in list.crates.iter().chain(&list.python) {
+        line(name, entry);
+    }
+    for (name, deb) in &list.deb {
+        line(name, &deb.entry);
+        let Some(recorded) = &deb.file_sha256 else {
+            continue;
+        };
+        let file = fetch::deb(context, deb)?;
+        good &= compare(
+            &format!("{} as packaged", deb.file),
+            &sha256_file(&file)?,
+            recorded,
+        );
+        if name == "busybox" {
+            // Not the tree but the finished archive is looked at: it is what the guest gets.
+            let archive = image_packer::cpio::write(&rootfs::tree(context, &[], &[])?)?;
+            let shipped = image_packer::cpio::find(&archive, "bin/busybox")
+                .context("the root file system holds no bin/busybox")?;
+            good &= compare("/bin/busybox in the guest", &sha256(shipped), recorded);
+        }
+    }
+    Ok(good)
+}
+
+fn line(name: &str, entry: &Entry) {
+    let Entry {
+        package,
+        version,
+        sha256,
+        licence,
+    } = entry;
+    println!("{name}: {package} {version} ({licence})\n  {sha256}  recorded");
+}
+
+fn compare(what: &str, found: &str, recorded: &str) -> bool {
+    let same = found == recorded;
+    println!(
+        "  {found}  {what}: {}",
+        if same {
+            "identical"
+        } else {
+            "DIFFERENT from the recorded file"
+        }
+    );
+    same
 }

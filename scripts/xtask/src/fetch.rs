@@ -173,7 +173,7 @@ impl Apt {
         ));
         // The lists of an earlier run serve as long as they know the version; it may have left the archive since,
         // which then shows when it is downloaded.
-        let knows = |versions: &[String]| versions.iter().any(|version| *version == entry.version);
+        let knows = |versions: &[String]| versions.contains(&entry.version);
         let mut versions = self.versions(&entry.package).unwrap_or_default();
         let mut updated = false;
         if !knows(&versions) {

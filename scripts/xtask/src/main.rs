@@ -9,18 +9,22 @@
 
 mod artefacts;
 mod build;
+mod clean;
 mod context;
 mod debian;
 mod fetch;
+mod licences;
+mod lint;
 mod process;
 mod rootfs;
 mod run;
 mod setup;
 mod stamp;
+mod test;
 mod toolchain;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Builds, runs and tests Persona.
@@ -35,7 +39,41 @@ struct Cli {
 enum Command {
     /// Finds or installs everything the build needs: packages, cross toolchain, sources, the guest's programs
     Setup,
+    /// Builds kernel, components, root task and loader of a system
+    Build(BuildArgs),
+    /// The same, and says where the image is
+    Image(BuildArgs),
     Run(run::RunArgs),
+    Test(test::TestArgs),
+    /// Removes what was built
+    Clean {
+        /// Also what was downloaded, and the private toolchain
+        #[arg(long)]
+        all: bool,
+    },
+    /// Formats all code
+    Fmt {
+        /// Only says what is not formatted
+        #[arg(long)]
+        check: bool,
+    },
+    /// Checks format and lints, on the host and for the target
+    Lint,
+    /// Checks that every crate is under a licence this project may use
+    Licenses,
+    /// Shows every download with its version and sha256, and that the guest's busybox is Debian's
+    #[command(alias = "sha")]
+    Artefacts,
+}
+
+#[derive(Args)]
+struct BuildArgs {
+    /// The system, by the name of its manifest in camkes-like-manifests/systems
+    #[arg(long, value_name = "NAME", default_value = build::DEFAULT_SYSTEM)]
+    system: String,
+    /// With the kernel that checks itself and talks
+    #[arg(long)]
+    debug_kernel: bool,
 }
 
 fn main() -> ExitCode {
@@ -51,12 +89,42 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode> {
     let context = context::Context::new()?;
+    let mut good = true;
     match cli.command {
         Command::Setup => {
             setup::all(&context)?;
             eprintln!("set-up complete");
         }
+        Command::Build(options) => built(&context, &options)?.show()?,
+        Command::Image(options) => println!("{}", built(&context, &options)?.image.display()),
         Command::Run(options) => return Ok(run::main(&context, &options)),
+        Command::Test(options) => good = test::test(&context, &options)?,
+        Command::Clean { all } => clean::clean(&context, all)?,
+        Command::Fmt { check } => lint::fmt(&context, check)?,
+        Command::Lint => {
+            lint::fmt(&context, true)?;
+            lint::host(&context)?;
+            lint::target(&context)?;
+        }
+        Command::Licenses => println!(
+            "{} crates, all licences allowed",
+            licences::check(&context)?
+        ),
+        Command::Artefacts => good = artefacts::show(&context)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn built(context: &context::Context, options: &BuildArgs) -> Result<build::Built> {
+    let profile = if options.debug_kernel {
+        build::Profile::Debug
+    } else {
+        build::Profile::Release
+    };
+    let ready = setup::all(context)?;
+    build::image_with(context, &ready, &options.system, profile)
 }

@@ -14,8 +14,6 @@ pub struct Ready {
     pub toolchain: Toolchain,
     /// The folder of the crate that carries the kernel's source.
     pub kernel: PathBuf,
-    /// Debian's busybox.
-    pub busybox: PathBuf,
     /// The Python interpreter of the kernel's generators.
     pub python: PathBuf,
 }
@@ -26,12 +24,11 @@ pub fn all(context: &Context) -> Result<Ready> {
     debian::ensure(!toolchain::active_has_target())?;
     let toolchain = toolchain::ensure(context)?;
     let kernel = fetch::kernel_source(context, &artefacts)?;
-    let busybox = fetch::deb(context, artefacts.deb("busybox")?)?;
+    fetch::deb(context, artefacts.deb("busybox")?)?;
     let python = fetch::python(context, &artefacts)?;
     Ok(Ready {
         toolchain,
         kernel,
-        busybox,
         python,
     })
 }

@@ -78,18 +78,6 @@ impl Toolchain {
         }
         command
     }
-
-    /// A text that changes whenever the compiler does.
-    pub fn identity(&self) -> Result<String> {
-        match self {
-            Self::Active => text(Command::new("rustc").arg("-vV")),
-            Self::Private(folder) => Ok(folder
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned()),
-        }
-    }
 }
 
 /// Whether the active toolchain already has the target's libraries.

@@ -1,13 +1,28 @@
 //! `cargo xtask build` and `image`: kernel, components, root task, loader, and the image made of them.
+//!
+//! The order is given by what needs what: the kernel's prefix (the bindings are generated from it), the manifest's
+//! domains, the archive of plan and domains' programs, the root task around it, the loader, the image. cargo knows what
+//! of its part is fresh, the kernel's builder knows it of its own; the rest is compared by content, so that nothing is
+//! written that has not changed.
+
+mod cargo;
+mod gdb;
 
 use crate::context::Context;
 use crate::process::say;
 use crate::setup::{self, Ready};
-use anyhow::{Context as _, Result};
+use anyhow::{bail, Context as _, Result};
+use cargo::{Cargo, Linked};
+use manifest_compiler::{compile, Compiled, Inputs};
+use std::fs;
 use std::path::{Path, PathBuf};
+
+pub use gdb::write_script as write_gdb_script;
 
 /// The system that boots when none is named.
 pub const DEFAULT_SYSTEM: &str = "isolated";
+/// Where manifests lie in the repository.
+const MANIFESTS: &str = "camkes-like-manifests";
 
 /// Which kernel a system boots with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +34,73 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Its name in paths.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Debug => "debug",
-        }
-    }
-
+    /// The kernel's profile of the same name.
     fn kernel(self) -> kernel_build::Profile {
         match self {
             Self::Release => kernel_build::Profile::Release,
             Self::Debug => kernel_build::Profile::Debug,
         }
     }
+
+    /// Its name in paths.
+    pub fn name(self) -> &'static str {
+        self.kernel().name()
+    }
+}
+
+/// What a build made.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The image QEMU loads.
+    pub image: PathBuf,
+    /// The kernel with its symbols.
+    pub kernel: PathBuf,
+    /// The root task with its symbols.
+    pub root: PathBuf,
+    /// The domains' programs with their symbols, by domain.
+    pub domains: Vec<(String, PathBuf)>,
+}
+
+impl Built {
+    /// Says what was made and how large it is, in bytes.
+    pub fn show(&self) -> Result<()> {
+        let parts = [("kernel", &self.kernel), ("root task", &self.root)];
+        let domains = self
+            .domains
+            .iter()
+            .map(|(name, path)| (name.as_str(), path));
+        for (name, path) in parts
+            .into_iter()
+            .chain(domains)
+            .chain([("image", &self.image)])
+        {
+            let size = fs::metadata(path)
+                .with_context(|| format!("reading {}", path.display()))?
+                .len();
+            println!("{name:12} {size:>10}  {}", path.display());
+        }
+        Ok(())
+    }
+}
+
+/// The names of the systems whose manifests are in the repository.
+pub fn systems(context: &Context) -> Result<Vec<String>> {
+    let folder = context.root.join(MANIFESTS).join("systems");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            names.extend(
+                path.file_stem()
+                    .map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Where everything of one system lies.
@@ -47,6 +115,83 @@ pub fn folder(context: &Context, system: &str, profile: Profile) -> PathBuf {
 /// Where the image of a system lies.
 pub fn image_path(context: &Context, system: &str, profile: Profile) -> PathBuf {
     folder(context, system, profile).join("persona.img")
+}
+
+/// Sets up, builds what changed and gives the image.
+pub fn image(context: &Context, system: &str, profile: Profile) -> Result<PathBuf> {
+    let ready = setup::all(context)?;
+    Ok(image_with(context, &ready, system, profile)?.image)
+}
+
+/// Builds what changed.
+pub fn image_with(
+    context: &Context,
+    ready: &Ready,
+    system: &str,
+    profile: Profile,
+) -> Result<Built> {
+    let _lock = lock(context)?;
+    let prefix = kernel(context, ready, profile)?;
+    let folder = folder(context, system, profile);
+    let compiled = manifest(context, system)?;
+    let cargo = Cargo {
+        context,
+        toolchain: &ready.toolchain,
+        prefix: &prefix,
+    };
+
+    let workspace = generate(context, &compiled, &folder)?;
+    let built = cargo.domains(&workspace, &compiled, profile, Linked::Build)?;
+    let mut programs = Vec::new();
+    for (domain, path) in &built {
+        let elf = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        programs.push((domain.clone(), elf));
+        // The shared folder keeps one system's programs only; a debugger wants those of this system.
+        let kept = folder.join("programs").join(domain);
+        write_if_changed(&kept, &programs[programs.len() - 1].1)?;
+    }
+    let archive =
+        manifest_compiler::archive(&compiled.plan_bytes, &programs).map_err(anyhow::Error::msg)?;
+    let archive_path = folder.join("system.archive");
+    write_if_changed(&archive_path, &archive)?;
+
+    let (root, loader) = cargo.root(&folder, &archive_path, Linked::Build)?;
+    let kernel = prefix.join("bin/kernel.elf");
+    let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let image = image_packer::image::pack(&read(&loader)?, &read(&kernel)?, &read(&root)?)
+        .context("packing the image")?;
+    let image_path = image_path(context, system, profile);
+    write_if_changed(&image_path, &image.bytes)?;
+    let domains = built
+        .into_iter()
+        .map(|(name, _)| (name.clone(), folder.join("programs").join(name)))
+        .collect();
+    Ok(Built {
+        image: image_path,
+        kernel,
+        root,
+        domains,
+    })
+}
+
+/// clippy over everything that is built for the target, warnings being errors.
+pub fn clippy(context: &Context, system: &str, profile: Profile) -> Result<()> {
+    let ready = setup::all(context)?;
+    let built = image_with(context, &ready, system, profile)?;
+    let _lock = lock(context)?;
+    let prefix = kernel(context, &ready, profile)?;
+    let compiled = manifest(context, system)?;
+    let folder = folder(context, system, profile);
+    let cargo = Cargo {
+        context,
+        toolchain: &ready.toolchain,
+        prefix: &prefix,
+    };
+    let workspace = generate(context, &compiled, &folder)?;
+    cargo.domains(&workspace, &compiled, profile, Linked::Clippy)?;
+    let archive = built.image.with_file_name("system.archive");
+    cargo.root(&folder, &archive, Linked::Clippy)?;
+    Ok(())
 }
 
 /// Builds the kernel and gives its prefix.
@@ -66,16 +211,58 @@ fn kernel(context: &Context, ready: &Ready, profile: Profile) -> Result<PathBuf>
     Ok(prefix)
 }
 
-/// Builds what changed and gives the image.
-pub fn image(context: &Context, system: &str, profile: Profile) -> Result<PathBuf> {
-    let ready = setup::all(context)?;
-    let prefix = kernel(context, &ready, profile)?;
-    let _ = prefix;
-    Ok(image_path(context, system, profile))
+/// Compiles a system's manifest.
+fn manifest(context: &Context, system: &str) -> Result<Compiled> {
+    let folder = context.root.join(MANIFESTS);
+    let path = folder.join("systems").join(format!("{system}.toml"));
+    if !path.exists() {
+        bail!(
+            "there is no system `{system}`; there are: {}",
+            systems(context)?.join(", ")
+        );
+    }
+    compile(&path, &Inputs::new(&folder)).map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-/// Writes a script that shows a debugger the symbols of kernel, root task and components.
-pub fn write_gdb_script(context: &Context, system: &str, profile: Profile) -> Result<PathBuf> {
-    let path = folder(context, system, profile).join("gdbinit");
-    Ok(path)
+/// Writes the generated workspace of a system; gives its folder.
+fn generate(context: &Context, compiled: &Compiled, folder: &Path) -> Result<PathBuf> {
+    let workspace = folder.join("workspace");
+    for (path, text) in compiled.files() {
+        write_if_changed(&workspace.join(path), text.as_bytes())?;
+    }
+    // The versions of the repository's lock file count here as well; cargo only leaves out what is not used.
+    let lock = fs::read(context.root.join("Cargo.lock")).context("reading Cargo.lock")?;
+    if write_if_changed(&folder.join("Cargo.lock.seed"), &lock)?
+        || !workspace.join("Cargo.lock").exists()
+    {
+        fs::write(workspace.join("Cargo.lock"), &lock)?;
+    }
+    Ok(workspace)
+}
+
+/// Writes a file unless it holds just that; gives whether it did.
+fn write_if_changed(path: &Path, data: &[u8]) -> Result<bool> {
+    if fs::read(path).is_ok_and(|old| old == data) {
+        return Ok(false);
+    }
+    let at = || format!("writing {}", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(at)?;
+    }
+    // By a new file: a QEMU that is just loading the old one keeps it.
+    let new = path.with_extension("new");
+    fs::write(&new, data).with_context(at)?;
+    fs::rename(&new, path).with_context(at)?;
+    Ok(true)
+}
+
+/// Builds happen one at a time; whoever comes second waits here until the first is done.
+fn lock(context: &Context) -> Result<fs::File> {
+    let folder = context.target.join("persona");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(".lock");
+    let file = fs::File::create(&path).with_context(|| format!("opening {}", path.display()))?;
+    file.lock()
+        .with_context(|| format!("locking {}", path.display()))?;
+    Ok(file)
 }

@@ -18,6 +18,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use program::environment;
+
 /// The system itself failed: it died, said it failed, or could not be built or started.
 pub const SYSTEM_FAILED: u8 = 125;
 /// The time given by `--timeout` ran out.

@@ -26,13 +26,8 @@ pub struct Refusal {
     pub status: u8,
 }
 
-/// Finds the program in the root file system; a login shell if none is named.
-pub fn choose(tree: &Tree, options: &RunArgs, tty: bool) -> Result<Program, Refusal> {
-    let (name, argv) = match options.program.first() {
-        Some(name) => (name.as_str(), options.program.clone()),
-        // The dash makes it a login shell, which reads /etc/profile.
-        None => ("/bin/sh", vec![if tty { "-sh" } else { "sh" }.to_owned()]),
-    };
+/// The environment every program gets, before `--env`.
+pub fn environment(tty: bool) -> Vec<(String, String)> {
     let mut env: Vec<(String, String)> = [
         ("PATH", PATH),
         ("HOME", "/root"),
@@ -47,6 +42,17 @@ pub fn choose(tree: &Tree, options: &RunArgs, tty: bool) -> Result<Program, Refu
             std::env::var("TERM").unwrap_or_else(|_| "linux".into()),
         ));
     }
+    env
+}
+
+/// Finds the program in the root file system; a login shell if none is named.
+pub fn choose(tree: &Tree, options: &RunArgs, tty: bool) -> Result<Program, Refusal> {
+    let (name, argv) = match options.program.first() {
+        Some(name) => (name.as_str(), options.program.clone()),
+        // The dash makes it a login shell, which reads /etc/profile.
+        None => ("/bin/sh", vec![if tty { "-sh" } else { "sh" }.to_owned()]),
+    };
+    let mut env = environment(tty);
     for (name, value) in &options.env {
         env.retain(|(known, _)| known != name);
         env.push((name.clone(), value.clone()));

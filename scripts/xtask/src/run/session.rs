@@ -77,7 +77,7 @@ pub fn run(machine: &Machine, settings: &Settings) -> Result<u8> {
     };
     drop(qemu);
     drop(raw);
-    explain(&end, fate, &mut Demux::raw_tail(&mut demux), settings);
+    explain(&end, fate, &demux.raw_tail(), settings);
     Ok(status)
 }
 
@@ -148,7 +148,7 @@ fn pump<O: Write, M: Write>(
 }
 
 /// Says on standard error why the run ended, when that is not the program's doing.
-fn explain(end: &End, fate: Option<String>, tail: &mut String, settings: &Settings) {
+fn explain(end: &End, fate: Option<String>, tail: &str, settings: &Settings) {
     let failed = match end {
         End::Guest(Exit::System(code)) => Some(format!("the system failed (code {code})")),
         End::SerialEnded => Some(format!(

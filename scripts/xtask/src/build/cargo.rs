@@ -1,0 +1,97 @@
+//! cargo for the target's crates.
+
+use super::Profile;
+use crate::context::Context;
+use crate::process::run;
+use crate::toolchain::{Toolchain, TARGET};
+use anyhow::{Context as _, Result};
+use manifest_compiler::Compiled;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The environment variable by which the root task's build finds the archive it embeds.
+const ARCHIVE: &str = "PERSONA_ARCHIVE";
+/// The environment variable by which the bindings find the kernel they are generated from.
+const PREFIX: &str = "SEL4_PREFIX";
+
+/// What cargo is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// Build programs.
+    Build,
+    /// Look at the code.
+    Clippy,
+}
+
+/// How target crates are built.
+pub struct Cargo<'a> {
+    /// The checkout.
+    pub context: &'a Context,
+    /// The toolchain with the target.
+    pub toolchain: &'a Toolchain,
+    /// The installed kernel.
+    pub prefix: &'a Path,
+}
+
+impl Cargo<'_> {
+    /// The programs of all domains, in the generated workspace; gives where they lie. The folder for cargo's own files
+    /// is shared by all systems, so that what they have in common is built once.
+    pub fn domains(
+        &self,
+        workspace: &Path,
+        compiled: &Compiled,
+        profile: Profile,
+        what: Linked,
+    ) -> Result<Vec<(String, PathBuf)>> {
+        let target = self
+            .context
+            .target
+            .join("persona")
+            .join(format!("cargo-{}", profile.name()));
+        let mut command = self.command(workspace, &target, what);
+        command.arg("--workspace");
+        finish(&mut command, what)
+            .with_context(|| format!("building the domains of `{}`", compiled.system))?;
+        let folder = target.join(TARGET).join("release");
+        Ok(compiled
+            .domains
+            .iter()
+            .map(|domain| (domain.name.clone(), folder.join(&domain.crate_name)))
+            .collect())
+    }
+
+    /// Root task and loader of a system; gives where they lie. The root task holds the archive, so each system has a
+    /// folder of its own for it.
+    pub fn root(&self, folder: &Path, archive: &Path, what: Linked) -> Result<(PathBuf, PathBuf)> {
+        let target = folder.join("cargo");
+        let mut command = self.command(&self.context.root, &target, what);
+        command
+            .env(ARCHIVE, archive)
+            .args(["-p", "root-task", "-p", "persona-loader"]);
+        finish(&mut command, what).context("building root task and loader")?;
+        let folder = target.join(TARGET).join("release");
+        Ok((folder.join("root-task"), folder.join("persona-loader")))
+    }
+
+    fn command(&self, folder: &Path, target: &Path, what: Linked) -> Command {
+        let mut command = self.toolchain.cargo();
+        command
+            .current_dir(folder)
+            .env(PREFIX, self.prefix)
+            .env("CARGO_TARGET_DIR", target)
+            .arg(if what == Linked::Build {
+                "build"
+            } else {
+                "clippy"
+            })
+            .args(["--release", "--target", TARGET]);
+        command
+    }
+}
+
+fn finish(command: &mut Command, what: Linked) -> Result<()> {
+    if what == Linked::Clippy {
+        command.args(["-q", "--", "-D", "warnings"]);
+    }
+    run(command)
+}

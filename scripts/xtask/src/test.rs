@@ -1,0 +1,197 @@
+//! `cargo xtask test`: everything that is checked, one line a case, the count at the end.
+
+use crate::artefacts::Artefacts;
+use crate::build::{self, Profile};
+use crate::context::Context;
+use crate::process::shown;
+use crate::toolchain::clean_cargo;
+use crate::{fetch, licences, lint, rootfs, run, setup};
+use anyhow::{Context as _, Result};
+use clap::Args;
+use persona_harness::{run_suite, Reference, SuiteOptions};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+/// Sets up, builds and runs all tests: on the host, lints, and in QEMU on every system.
+#[derive(Args, Clone, Debug)]
+pub struct TestArgs {
+    /// Tests this system only; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub system: Vec<String>,
+    /// Runs the system tests only, and of these those whose `suite/name` contains this
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// Leaves out what runs in QEMU
+    #[arg(long)]
+    pub host: bool,
+    /// Runs the system tests on Debian's own kernel as well and records what it says as the reference
+    #[arg(long)]
+    pub reference: bool,
+}
+
+/// How many cases went which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+}
+
+impl Count {
+    /// Takes down one case of the host's.
+    fn case(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => {
+                self.passed += 1;
+                println!("PASS host {name}");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("FAIL host {name}: {error:#}");
+            }
+        }
+    }
+}
+
+/// Runs the tests; gives whether all passed. The last line is `N passed, N failed`.
+pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
+    let ready = setup::all(context)?;
+    let mut count = Count::default();
+    if options.filter.is_empty() {
+        count.case("fmt", lint::fmt(context, true));
+        count.case("clippy", lint::host(context));
+        count.case("licences", licences::check(context).map(drop));
+        count.case("artefacts", identical(context));
+        cargo_test(context, &mut count)?;
+    }
+    if !options.host {
+        let systems = if options.system.is_empty() {
+            build::systems(context)?
+        } else {
+            options.system.clone()
+        };
+        if options.filter.is_empty() {
+            count.case("clippy-target", lint::target(context));
+        }
+        let mut bootable = Vec::new();
+        for system in systems {
+            match build::image_with(context, &ready, &system, Profile::Release) {
+                Ok(_) => bootable.push(system),
+                error => count.case(&format!("build-{system}"), error.map(drop)),
+            }
+        }
+        let reference = if options.reference {
+            Some(reference(context)?)
+        } else {
+            None
+        };
+        let summary = run_suite(&SuiteOptions {
+            root: context.root.clone(),
+            target: context.target.clone(),
+            xtask: std::env::current_exe().context("finding this program's file")?,
+            systems: bootable,
+            reference,
+            filter: options.filter.clone(),
+        })?;
+        count.passed += summary.passed;
+        count.failed += summary.failed;
+        if summary.skipped > 0 {
+            println!("{} skipped", summary.skipped);
+        }
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    Ok(count.failed == 0)
+}
+
+fn identical(context: &Context) -> Result<()> {
+    anyhow::ensure!(
+        crate::artefacts::show(context)?,
+        "the guest's busybox is not Debian's"
+    );
+    Ok(())
+}
+
+/// Debian's kernel with the root file system the systems get.
+fn reference(context: &Context) -> Result<Reference> {
+    let list = Artefacts::load(context)?;
+    let linux = list.deb("linux")?;
+    let kernel = fetch::deb(context, linux)?;
+    let archive = context.target.join("rootfs/reference.cpio");
+    std::fs::create_dir_all(context.target.join("rootfs"))?;
+    std::fs::write(
+        &archive,
+        image_packer::cpio::write(&rootfs::tree(context, &[], &[])?)?,
+    )?;
+    Ok(Reference {
+        kernel,
+        rootfs: archive,
+        label: format!("{} {}", linux.entry.package, linux.entry.version),
+        env: run::environment(false),
+    })
+}
+
+/// Runs the host's tests, shows what they say, and counts them.
+fn cargo_test(context: &Context, count: &mut Count) -> Result<()> {
+    let mut cargo = clean_cargo();
+    cargo
+        .current_dir(&context.root)
+        .args(["test", "--no-fail-fast"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut child = cargo
+        .spawn()
+        .with_context(|| format!("starting `{}`", shown(&cargo)))?;
+    let mut cases = Count::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            if let Some(part) = counted(&line) {
+                cases.passed += part.passed;
+                cases.failed += part.failed;
+            }
+            if !line.is_empty() && !line.ends_with("... ok") {
+                println!("{line}");
+            }
+        }
+    }
+    let status = child.wait()?;
+    count.passed += cases.passed;
+    count.failed += cases.failed;
+    if !status.success() && cases.failed == 0 {
+        count.case(
+            "cargo-test",
+            Err(anyhow::anyhow!("`{}`: {status}", shown(&cargo))),
+        );
+    }
+    Ok(())
+}
+
+/// Reads a line such as `test result: ok. 3 passed; 0 failed; ...`.
+fn counted(line: &str) -> Option<Count> {
+    let (_, rest) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |word: &str| -> Option<usize> {
+        rest.split(';')
+            .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
+    };
+    Some(Count {
+        passed: number("passed")?,
+        failed: number("failed")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_cargos_counts() {
+        let line = "test result: FAILED. 13 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s";
+        assert_eq!(
+            counted(line),
+            Some(Count {
+                passed: 13,
+                failed: 2
+            })
+        );
+        assert_eq!(counted("test result: of something else"), None);
+    }
+}
