@@ -43,7 +43,7 @@ enum Command {
     Build(BuildArgs),
     /// The same, and says where the image is
     Image(BuildArgs),
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     Test(test::TestArgs),
     /// Removes what was built
     Clean {
