@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! RAM start  kernel                     copied there from the image
-//!            loader (dirty)             where the image was put
-//!            the image's kernel         free RAM afterwards
+//!            loader                     where the image was put; free RAM afterwards
+//!            the image's kernel         the same
 //!            root task                  used where it is
 //!            boot blob, device tree     behind it, part of the user image
 //!            free RAM
@@ -25,20 +25,14 @@ const WINDOW_END: u64 = 1 << 39;
 pub struct Placement {
     /// The kernel, its zeroed part included.
     pub kernel: Range,
-    /// The loader's own memory: in use until the kernel runs.
-    pub loader: Range,
     /// The root task, its zeroed part included.
     pub root: Range,
     /// Boot blob and device tree, whole pages behind the root task.
     pub blob: Range,
-    /// RAM the kernel gets, in pieces that are wholly clean or wholly dirty.
+    /// RAM the kernel gets; it takes the kernel and the user image out itself.
     pub avail: Ranges,
     /// The initial RAM disk's pages.
     pub device: Ranges,
-    /// The pieces of RAM that are not zeroed: the loader's.
-    pub dirty: Ranges,
-    /// What has to be zeroed before the kernel runs.
-    pub zero: Ranges,
 }
 
 impl Placement {
@@ -67,7 +61,6 @@ pub fn place(
         ));
     }
     let kernel = sized(payload.kernel_phys, payload.kernel_mem_size);
-    let loader = sized(image_base, payload.loader_size);
     let root = sized(image_base + payload.root_offset, payload.root_mem_size);
     let blob_len = boot_blob::DTB_OFFSET.saturating_add(dtb_len);
     let blob = Range::new(root.end, root.end.saturating_add(blob_len)).pages_touched();
@@ -113,25 +106,14 @@ pub fn place(
     for hole in initrd.iter().chain(board.reserved.as_slice()) {
         avail.remove(*hole)?;
     }
-    avail.cut(loader.start)?;
-    avail.cut(loader.end)?;
-    let mut zero = avail;
-    for used in [kernel, loader, Range::new(root.start, blob.end)] {
-        zero.remove(used)?;
-    }
     let mut device = Ranges::new("device regions");
     device.push(initrd.unwrap_or_default())?;
-    let mut dirty = Ranges::new("parts of RAM in use");
-    dirty.push(loader)?;
     Ok(Placement {
         kernel,
-        loader,
         root,
         blob,
         avail,
         device,
-        dirty,
-        zero,
     })
 }
 
@@ -182,7 +164,6 @@ mod tests {
         let board = board(16 << 20, Some((RAM + 0x80_0000, RAM + 0x80_0801)));
         let plan = place(&payload(), BASE, &board, 8000).unwrap();
         assert_eq!(plan.kernel, Range::new(RAM, BASE));
-        assert_eq!(plan.loader, Range::new(BASE, BASE + 0x1_0000));
         assert_eq!(plan.root, Range::new(BASE + 0x3_0000, BASE + 0x3_8000));
         assert_eq!(plan.blob, Range::new(BASE + 0x3_8000, BASE + 0x3_b000));
         assert_eq!(
@@ -196,18 +177,8 @@ mod tests {
         assert_eq!(
             plan.avail.as_slice(),
             [
-                Range::new(RAM, BASE),
-                plan.loader,
-                Range::new(plan.loader.end, RAM + 0x80_0000),
-                Range::new(RAM + 0x80_1000, RAM + (16 << 20)),
-            ]
-        );
-        assert_eq!(
-            plan.zero.as_slice(),
-            [
-                Range::new(plan.loader.end, plan.root.start),
-                Range::new(plan.blob.end, RAM + 0x80_0000),
-                Range::new(RAM + 0x80_1000, RAM + (16 << 20)),
+                Range::new(RAM, RAM + 0x80_0000),
+                Range::new(RAM + 0x80_1000, RAM + (16 << 20))
             ]
         );
     }

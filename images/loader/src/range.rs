@@ -148,17 +148,6 @@ impl Ranges {
         Ok(())
     }
 
-    /// Cuts the ranges at an address, so that none goes across it.
-    pub fn cut(&mut self, at: u64) -> Result<(), Error> {
-        let mut pieces = Ranges::new(self.what);
-        for range in self.as_slice() {
-            pieces.push(range.below(at))?;
-            pieces.push(Range::new(range.start.max(at), range.end))?;
-        }
-        *self = pieces;
-        Ok(())
-    }
-
     /// The range that holds all of another.
     pub fn containing(&self, range: Range) -> Option<Range> {
         self.as_slice()
@@ -216,14 +205,6 @@ mod tests {
             ranges.remove(Range::new(hole.0, hole.1)).unwrap();
             assert_eq!(pairs(&ranges), left, "{hole:?}");
         }
-    }
-
-    #[test]
-    fn cuts() {
-        let mut ranges = list(&[(10, 20), (30, 40)]);
-        ranges.cut(15).unwrap();
-        ranges.cut(30).unwrap();
-        assert_eq!(pairs(&ranges), [(10, 15), (15, 20), (30, 40)]);
     }
 
     #[test]

@@ -7,18 +7,16 @@ use crate::Error;
 const MAGIC: u64 = u64::from_le_bytes(*b"PESREGS1");
 const MAX_AVAIL: usize = 16;
 const MAX_DEV: usize = 24;
-const MAX_DIRTY: usize = 8;
 
 /// Bytes of the counts in front, and of one region.
-const HEAD: usize = 4 * 8;
+const HEAD: usize = 3 * 8;
 const REGION: usize = 2 * 8;
 
 /// Bytes of the table.
-pub const LEN: usize = HEAD + (MAX_AVAIL + MAX_DEV + MAX_DIRTY) * REGION;
+pub const LEN: usize = HEAD + (MAX_AVAIL + MAX_DEV) * REGION;
 
-/// Enters the regions into the table at the start of `table`: RAM, additional device regions, and the parts of the RAM
-/// that are not zeroed.
-pub fn fill(table: &mut [u8], avail: &Ranges, dev: &Ranges, dirty: &Ranges) -> Result<(), Error> {
+/// Enters the regions into the table at the start of `table`: RAM, and additional device regions.
+pub fn fill(table: &mut [u8], avail: &Ranges, dev: &Ranges) -> Result<(), Error> {
     let table: &mut [u8; LEN] = table.first_chunk_mut().ok_or(Error::RegionTable)?;
     let old_dev = usize::try_from(word(table, 2)?).map_err(|_| Error::RegionTable)?;
     if word(table, 0)? != MAGIC || old_dev > MAX_DEV {
@@ -30,17 +28,9 @@ pub fn fill(table: &mut [u8], avail: &Ranges, dev: &Ranges, dirty: &Ranges) -> R
     if old_dev + dev.as_slice().len() > MAX_DEV {
         return Err(Error::TooMany("device regions"));
     }
-    if dirty.as_slice().len() > MAX_DIRTY {
-        return Err(Error::TooMany("parts of RAM in use"));
-    }
     put(table, 1, avail.as_slice().len() as u64)?;
     put(table, 2, (old_dev + dev.as_slice().len()) as u64)?;
-    put(table, 3, dirty.as_slice().len() as u64)?;
-    let lists = [
-        (0, avail),
-        (MAX_AVAIL + old_dev, dev),
-        (MAX_AVAIL + MAX_DEV, dirty),
-    ];
+    let lists = [(0, avail), (MAX_AVAIL + old_dev, dev)];
     for (first, list) in lists {
         for (index, Range { start, end }) in list.as_slice().iter().enumerate() {
             let place = (HEAD + (first + index) * REGION) / 8;
@@ -85,40 +75,27 @@ mod tests {
         let mut table = std::vec![0; LEN + 8];
         table[..8].copy_from_slice(b"PESREGS1");
         table[16] = 2;
-        fill(
-            &mut table,
-            &list(&[(1, 2)]),
-            &list(&[(3, 4)]),
-            &list(&[(5, 6)]),
-        )
-        .unwrap();
+        fill(&mut table, &list(&[(1, 2)]), &list(&[(3, 4)])).unwrap();
         let words: std::vec::Vec<u64> = table
             .chunks(8)
             .map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap()))
             .collect();
-        assert_eq!(words[1..4], [1, 3, 1]);
-        assert_eq!(words[4..6], [1, 2]);
-        assert_eq!(words[4 + 2 * (16 + 2)..][..2], [3, 4]);
-        assert_eq!(words[4 + 2 * (16 + 24)..][..2], [5, 6]);
+        assert_eq!(words[1..3], [1, 3]);
+        assert_eq!(words[3..5], [1, 2]);
+        assert_eq!(words[3 + 2 * (16 + 2)..][..2], [3, 4]);
         assert_eq!(words[LEN / 8], 0);
     }
 
     #[test]
     fn refuses_another_table() {
         let none = list(&[]);
-        assert_eq!(
-            fill(&mut [0; LEN], &none, &none, &none),
-            Err(Error::RegionTable)
-        );
-        assert_eq!(
-            fill(&mut [0; 8], &none, &none, &none),
-            Err(Error::RegionTable)
-        );
+        assert_eq!(fill(&mut [0; LEN], &none, &none), Err(Error::RegionTable));
+        assert_eq!(fill(&mut [0; 8], &none, &none), Err(Error::RegionTable));
         let mut table = std::vec![0; LEN];
         table[..8].copy_from_slice(b"PESREGS1");
         table[16] = 24;
         assert_eq!(
-            fill(&mut table, &none, &list(&[(1, 2)]), &none),
+            fill(&mut table, &none, &list(&[(1, 2)])),
             Err(Error::TooMany("device regions"))
         );
     }

@@ -35,60 +35,14 @@ pub unsafe fn copy(from: u64, to: Range) {
     unsafe { core::ptr::copy(from as *const u8, to.start as *mut u8, to.len() as usize) };
 }
 
-/// Zeroes a range, by blocks of the data cache where it can.
+/// Zeroes a range.
 ///
 /// # Safety
 ///
-/// The range is RAM, mapped as normal memory, which nothing else uses.
-pub unsafe fn fill_zero(range: Range) {
-    let block = zero_block();
-    // Eight blocks at a time.
-    let step = 8 * block;
-    let start = range.start.next_multiple_of(step.max(1)).min(range.end);
-    let end = if step == 0 {
-        start
-    } else {
-        range.end - (range.end - start) % step
-    };
-    if step == 0 || start >= end {
-        // SAFETY: see above.
-        unsafe { core::ptr::write_bytes(range.start as *mut u8, 0, range.len() as usize) };
-        return;
-    }
-    // SAFETY: see above: parts of the range.
-    unsafe {
-        core::ptr::write_bytes(range.start as *mut u8, 0, (start - range.start) as usize);
-        core::ptr::write_bytes(end as *mut u8, 0, (range.end - end) as usize);
-        asm!(
-            "2:",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "dc zva, {at}", "add {at}, {at}, {block}",
-            "cmp {at}, {end}",
-            "b.lo 2b",
-            at = inout(reg) start => _,
-            block = in(reg) block,
-            end = in(reg) end,
-            options(nostack),
-        );
-    }
-}
-
-/// Bytes `dc zva` zeroes; 0 if it may not be used.
-fn zero_block() -> u64 {
-    let dczid: u64;
-    // SAFETY: reads an identification register.
-    unsafe { asm!("mrs {}, dczid_el0", out(reg) dczid, options(nomem, nostack, preserves_flags)) };
-    if dczid & 0x10 != 0 {
-        0
-    } else {
-        4 << (dczid & 0xf)
-    }
+/// The range is mapped RAM which nothing else uses.
+pub unsafe fn zero(range: Range) {
+    // SAFETY: see above.
+    unsafe { core::ptr::write_bytes(range.start as *mut u8, 0, range.len() as usize) };
 }
 
 /// Makes code that was written as data visible to the instruction side.

@@ -76,8 +76,8 @@ fn prepare(
     unsafe {
         memory::copy(dtb, copy);
         board::set_total_len(memory::bytes_mut(copy));
-        memory::fill_zero(Range::new(copy.end, plan.blob.end));
-        memory::fill_zero(Range::new(
+        memory::zero(Range::new(copy.end, plan.blob.end));
+        memory::zero(Range::new(
             plan.root.start + payload.root_file_size,
             plan.root.end,
         ));
@@ -87,17 +87,12 @@ fn prepare(
     // SAFETY: `place` made sure that the kernel's place is RAM below the image.
     unsafe {
         memory::copy(image + payload.kernel_offset, kernel_file);
-        memory::fill_zero(Range::new(kernel_file.end, plan.kernel.end));
+        memory::zero(Range::new(kernel_file.end, plan.kernel.end));
         let table = kernel_file.start + payload.regions_offset;
         let table = memory::bytes_mut(Range::new(table, kernel_file.end));
-        regions::fill(table, &plan.avail, &plan.device, &plan.dirty)?;
+        regions::fill(table, &plan.avail, &plan.device)?;
     }
     memory::sync_code(plan.kernel);
-    for range in plan.zero.as_slice() {
-        // SAFETY: RAM without the kernel, the loader and the user image.
-        unsafe { memory::fill_zero(*range) };
-    }
-
     let initrd = board.initrd.unwrap_or_default();
     let blob = BootBlob {
         total_len: plan.blob.len(),

@@ -37,22 +37,17 @@ static const kernel_frame_t BOOT_RODATA kernel_devices[] = {
  *        the user image out of it.
  * dev:   what becomes device untypeds: the board's devices, entered here, and ranges of RAM
  *        which the loader wants left untouched (the initial RAM disk).
- * dirty: ranges of RAM which the loader could not zero (itself). Untypeds that touch one are
- *        cleared by the kernel at their first Retype; all others are handed over as zeroed.
  */
 #define BOOT_REGIONS_MAGIC          0x3153474552534550ull /* "PESREGS1" */
 #define BOOT_REGIONS_MAX_AVAIL      16
 #define BOOT_REGIONS_MAX_DEV        24
-#define BOOT_REGIONS_MAX_DIRTY      8
 
 typedef struct boot_regions {
     word_t magic;
     word_t num_avail;
     word_t num_dev;
-    word_t num_dirty;
     p_region_t avail[BOOT_REGIONS_MAX_AVAIL];
     p_region_t dev[BOOT_REGIONS_MAX_DEV];
-    p_region_t dirty[BOOT_REGIONS_MAX_DIRTY];
 } boot_regions_t;
 
 extern boot_regions_t boot_regions;
