@@ -60,17 +60,28 @@ impl Cargo<'_> {
             .collect())
     }
 
-    /// Root task and loader of a system; gives where they lie. The root task holds the archive, so each system has a
-    /// folder of its own for it.
-    pub fn root(&self, folder: &Path, archive: &Path, what: Linked) -> Result<(PathBuf, PathBuf)> {
-        let target = folder.join("cargo");
-        let mut command = self.command(&self.context.root, &target, what);
-        command
-            .env(ARCHIVE, archive)
-            .args(["-p", "root-task", "-p", "persona-loader"]);
-        finish(&mut command, what).context("building root task and loader")?;
+    /// Packages of the repository, each with one program of its name; gives where they lie. `target` is the folder for
+    /// cargo's own files: a root task holds the `archive` of its system, so each system has its own.
+    pub fn programs(
+        &self,
+        target: &Path,
+        packages: &[&str],
+        archive: Option<&Path>,
+        what: Linked,
+    ) -> Result<Vec<PathBuf>> {
+        let mut command = self.command(&self.context.root, target, what);
+        if let Some(archive) = archive {
+            command.env(ARCHIVE, archive);
+        }
+        for package in packages {
+            command.args(["-p", package]);
+        }
+        finish(&mut command, what).with_context(|| format!("building {}", packages.join(", ")))?;
         let folder = target.join(TARGET).join("release");
-        Ok((folder.join("root-task"), folder.join("persona-loader")))
+        Ok(packages
+            .iter()
+            .map(|package| folder.join(package))
+            .collect())
     }
 
     fn command(&self, folder: &Path, target: &Path, what: Linked) -> Command {

@@ -21,6 +21,9 @@ pub use gdb::write_script as write_gdb_script;
 
 /// The system that boots when none is named.
 pub const DEFAULT_SYSTEM: &str = "isolated";
+/// The packages every image has.
+const ROOT: &str = "root-task";
+const LOADER: &str = "persona-loader";
 /// Where manifests lie in the repository.
 const MANIFESTS: &str = "camkes-like-manifests";
 
@@ -155,13 +158,17 @@ pub fn image_with(
     let archive_path = folder.join("system.archive");
     write_if_changed(&archive_path, &archive)?;
 
-    let (root, loader) = cargo.root(&folder, &archive_path, Linked::Build)?;
+    let programs = cargo.programs(
+        &folder.join("cargo"),
+        &[ROOT, LOADER],
+        Some(&archive_path),
+        Linked::Build,
+    )?;
+    let root = programs[0].clone();
     let kernel = prefix.join("bin/kernel.elf");
-    let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
-    let image = image_packer::image::pack(&read(&loader)?, &read(&kernel)?, &read(&root)?)
-        .context("packing the image")?;
+    let image = pack(&programs[1], &kernel, &root)?;
     let image_path = image_path(context, system, profile);
-    write_if_changed(&image_path, &image.bytes)?;
+    write_if_changed(&image_path, &image)?;
     let domains = built
         .into_iter()
         .map(|(name, _)| (name.clone(), folder.join("programs").join(name)))
@@ -172,6 +179,38 @@ pub fn image_with(
         root,
         domains,
     })
+}
+
+/// An image of loader, kernel and `package`, which is a root task of its own; gives where it is.
+pub fn bare(context: &Context, ready: &Ready, package: &str, profile: Profile) -> Result<PathBuf> {
+    let _lock = lock(context)?;
+    let prefix = kernel(context, ready, profile)?;
+    let folder = context
+        .target
+        .join("tests")
+        .join(format!("{package}-{}", profile.name()));
+    let cargo = Cargo {
+        context,
+        toolchain: &ready.toolchain,
+        prefix: &prefix,
+    };
+    let programs = cargo.programs(
+        &folder.join("cargo"),
+        &[package, LOADER],
+        None,
+        Linked::Build,
+    )?;
+    let image = pack(&programs[1], &prefix.join("bin/kernel.elf"), &programs[0])?;
+    let path = folder.join("persona.img");
+    write_if_changed(&path, &image)?;
+    Ok(path)
+}
+
+fn pack(loader: &Path, kernel: &Path, root: &Path) -> Result<Vec<u8>> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let image = image_packer::image::pack(&read(loader)?, &read(kernel)?, &read(root)?)
+        .context("packing the image")?;
+    Ok(image.bytes)
 }
 
 /// clippy over everything that is built for the target, warnings being errors.
@@ -190,7 +229,12 @@ pub fn clippy(context: &Context, system: &str, profile: Profile) -> Result<()> {
     let workspace = generate(context, &compiled, &folder)?;
     cargo.domains(&workspace, &compiled, profile, Linked::Clippy)?;
     let archive = built.image.with_file_name("system.archive");
-    cargo.root(&folder, &archive, Linked::Clippy)?;
+    cargo.programs(
+        &folder.join("cargo"),
+        &[ROOT, LOADER, "bindings-test"],
+        Some(&archive),
+        Linked::Clippy,
+    )?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use program::environment;
+pub use qemu::Machine;
 
 /// The system itself failed: it died, said it failed, or could not be built or started.
 pub const SYSTEM_FAILED: u8 = 125;
@@ -164,9 +165,9 @@ fn run(context: &Context, options: &RunArgs) -> Result<u8> {
         epoch: if options.icount { 1_735_689_600 } else { now() },
         seed: seed(options.icount)?,
     };
-    let machine = qemu::Machine {
+    let machine = Machine {
         image,
-        initrd,
+        initrd: Some(initrd),
         append: boot.encode(),
         memory: options.mem.clone(),
         cpu: options.cpu.clone(),

@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 pub struct Machine {
     /// The image: loader, kernel, root task, components.
     pub image: PathBuf,
-    /// The root file system.
-    pub initrd: PathBuf,
+    /// The root file system, if it has one.
+    pub initrd: Option<PathBuf>,
     /// The run's settings.
     pub append: String,
     /// RAM, in QEMU's words (`512M`).
@@ -44,12 +44,10 @@ impl Machine {
             ]
             .map(str::to_owned),
         );
-        arguments.extend([
-            "-kernel".into(),
-            text(&self.image),
-            "-initrd".into(),
-            text(&self.initrd),
-        ]);
+        arguments.extend(["-kernel".into(), text(&self.image)]);
+        if let Some(initrd) = &self.initrd {
+            arguments.extend(["-initrd".into(), text(initrd)]);
+        }
         arguments.extend(["-append".into(), self.append.clone()]);
         if self.icount {
             arguments.extend(["-icount", "shift=0,sleep=off", "-seed", "1"].map(str::to_owned));

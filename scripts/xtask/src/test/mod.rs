@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that is checked, one line a case, the count at the end.
 
+mod bare;
+
 use crate::artefacts::Artefacts;
 use crate::build::{self, Profile};
 use crate::context::Context;
@@ -18,7 +20,8 @@ pub struct TestArgs {
     /// Tests this system only; may be given several times
     #[arg(long, value_name = "NAME")]
     pub system: Vec<String>,
-    /// Runs the system tests only, and of these those whose `suite/name` contains this
+    /// Runs the system tests only, and of these those whose `suite/name` contains this; `bindings` for the tests of
+    /// bindings, kernel and loader
     #[arg(long, value_name = "TEXT")]
     pub filter: Vec<String>,
     /// Leaves out what runs in QEMU
@@ -37,18 +40,26 @@ struct Count {
 }
 
 impl Count {
-    /// Takes down one case of the host's.
-    fn case(&mut self, name: &str, result: Result<()>) {
+    /// Takes down one case and says it.
+    fn case(&mut self, group: &str, name: &str, result: Result<()>) {
         match result {
             Ok(()) => {
                 self.passed += 1;
-                println!("PASS host {name}");
+                println!("PASS {group} {name}");
             }
             Err(error) => {
                 self.failed += 1;
-                println!("FAIL host {name}: {error:#}");
+                println!("FAIL {group} {name}: {error:#}");
             }
         }
+    }
+}
+
+impl Count {
+    /// Says the count; gives whether nothing failed.
+    fn finish(self) -> bool {
+        println!("{} passed, {} failed", self.passed, self.failed);
+        self.failed == 0
     }
 }
 
@@ -57,10 +68,10 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
     let ready = setup::all(context)?;
     let mut count = Count::default();
     if options.filter.is_empty() {
-        count.case("fmt", lint::fmt(context, true));
-        count.case("clippy", lint::host(context));
-        count.case("licences", licences::check(context).map(drop));
-        count.case("artefacts", identical(context));
+        count.case("host", "fmt", lint::fmt(context, true));
+        count.case("host", "clippy", lint::host(context));
+        count.case("host", "licences", licences::check(context).map(drop));
+        count.case("host", "artefacts", identical(context));
         cargo_test(context, &mut count)?;
     }
     if !options.host {
@@ -70,13 +81,19 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
             options.system.clone()
         };
         if options.filter.is_empty() {
-            count.case("clippy-target", lint::target(context));
+            count.case("target", "clippy", lint::target(context));
+        }
+        if options.filter.is_empty() || options.filter.iter().any(|part| part == "bindings") {
+            bare::bindings(context, &ready, &mut count);
+        }
+        if options.filter == ["bindings"] {
+            return Ok(count.finish());
         }
         let mut bootable = Vec::new();
         for system in systems {
             match build::image_with(context, &ready, &system, Profile::Release) {
                 Ok(_) => bootable.push(system),
-                error => count.case(&format!("build-{system}"), error.map(drop)),
+                error => count.case(&system, "build", error.map(drop)),
             }
         }
         let reference = if options.reference {
@@ -98,8 +115,7 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
             println!("{} skipped", summary.skipped);
         }
     }
-    println!("{} passed, {} failed", count.passed, count.failed);
-    Ok(count.failed == 0)
+    Ok(count.finish())
 }
 
 fn identical(context: &Context) -> Result<()> {
@@ -158,6 +174,7 @@ fn cargo_test(context: &Context, count: &mut Count) -> Result<()> {
     count.failed += cases.failed;
     if !status.success() && cases.failed == 0 {
         count.case(
+            "host",
             "cargo-test",
             Err(anyhow::anyhow!("`{}`: {status}", shown(&cargo))),
         );

@@ -1,0 +1,113 @@
+//! Tests that are root tasks themselves: no system around them, just loader, kernel and the test.
+
+use super::Count;
+use crate::build::{self, Profile};
+use crate::context::Context;
+use crate::run::Machine;
+use crate::setup::Ready;
+use anyhow::Result;
+use std::io::{BufRead, BufReader};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The tests of the bindings.
+const PACKAGE: &str = "bindings-test";
+/// How long they may take, in seconds; they take about one.
+const LIMIT: u64 = 120;
+
+/// Runs the bindings' tests on both kernels, entered at EL1 and at EL2.
+pub fn bindings(context: &Context, ready: &Ready, count: &mut Count) {
+    for profile in [Profile::Release, Profile::Debug] {
+        let image = match build::bare(context, ready, PACKAGE, profile) {
+            Ok(image) => image,
+            error => {
+                count.case("bindings", profile.name(), error.map(drop));
+                continue;
+            }
+        };
+        for (level, machine) in [("el1", None), ("el2", Some("virtualization=on"))] {
+            let group = format!("bindings-{}-{level}", profile.name());
+            let extra = machine.map(|machine| ["-machine".to_owned(), machine.to_owned()]);
+            let machine = Machine {
+                image: image.clone(),
+                initrd: None,
+                append: String::new(),
+                memory: "256M".into(),
+                cpu: "cortex-a53".into(),
+                icount: false,
+                gdb: false,
+                extra: extra.into_iter().flatten().collect(),
+            };
+            if let Err(error) = one(&machine, &group, count) {
+                count.case(&group, "run", Err(error));
+            }
+        }
+    }
+}
+
+/// Boots the test and takes down what it says: a line a test, and `DONE passed=N failed=N` at the end.
+fn one(machine: &Machine, group: &str, count: &mut Count) -> Result<()> {
+    let (_qemu, _line_in, line_out) = machine.start()?;
+    let (lines, received) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(line_out).split(b'\n').map_while(Result::ok) {
+            if lines
+                .send(String::from_utf8_lossy(&line).trim().to_owned())
+                .is_err()
+            {
+                return;
+            }
+        }
+    });
+    let deadline = Instant::now() + Duration::from_secs(LIMIT);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = received.recv_timeout(left).map_err(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => anyhow::anyhow!("no DONE within {LIMIT} s"),
+            mpsc::RecvTimeoutError::Disconnected => anyhow::anyhow!("QEMU ended before DONE"),
+        })?;
+        match parse(&line) {
+            Some(Said::Pass(name)) => count.case(group, name, Ok(())),
+            Some(Said::Fail(name, why)) => count.case(group, name, Err(anyhow::anyhow!("{why}"))),
+            Some(Said::Skip(text)) => println!("SKIP {group} {text}"),
+            Some(Said::Done) => return Ok(()),
+            None => {}
+        }
+    }
+}
+
+/// What a line says.
+#[derive(Debug, PartialEq, Eq)]
+enum Said<'a> {
+    Pass(&'a str),
+    Fail(&'a str, &'a str),
+    Skip(&'a str),
+    Done,
+}
+
+fn parse(line: &str) -> Option<Said<'_>> {
+    let (word, rest) = line.split_once(' ')?;
+    Some(match word {
+        "PASS" => Said::Pass(rest),
+        "FAIL" => rest
+            .split_once(": ")
+            .map_or(Said::Fail(rest, ""), |(name, why)| Said::Fail(name, why)),
+        "SKIP" => Said::Skip(rest),
+        "DONE" => Said::Done,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_told_apart() {
+        assert_eq!(parse("PASS a"), Some(Said::Pass("a")));
+        assert_eq!(parse("FAIL a: b: c"), Some(Said::Fail("a", "b: c")));
+        assert_eq!(parse("DONE passed=1 failed=0"), Some(Said::Done));
+        assert_eq!(parse("something else"), None);
+    }
+}
