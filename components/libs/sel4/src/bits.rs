@@ -42,7 +42,7 @@ impl CapRights {
 pub struct CapData(sys::seL4_CapData_t);
 
 impl CapData {
-    /// No data: the capability keeps what it has.
+    /// No badge, no guard.
     pub const NONE: CapData = CapData::badge(0);
 
     /// A badge; only [`crate::sys::seL4_BadgeBits`] bits count.
@@ -80,7 +80,8 @@ impl CNodeCapData {
         CNodeCapData::new(0, 64u8.saturating_sub(size_bits))
     }
 
-    /// As the kernel's headers have it. No guard at all becomes zero, which means "leave it as it is".
+    /// As the kernel's headers have it. No guard at all becomes zero, which to the invocations of threads means "leave
+    /// the guard as it is".
     pub const fn inner(self) -> sys::seL4_CapData_t {
         if self.guard_bits == 0 {
             return CapData::NONE.inner();

@@ -63,7 +63,8 @@ impl AbsoluteCPtr {
         )?)
     }
 
-    /// Like [`AbsoluteCPtr::copy`], and gives the copy a badge or a guard.
+    /// Like [`AbsoluteCPtr::copy`], and gives the copy a badge, or sets a CNode's guard (also to none). A capability that
+    /// has a badge cannot get another.
     pub fn mint(
         &self,
         source: &AbsoluteCPtr,
@@ -97,7 +98,8 @@ impl AbsoluteCPtr {
         )?)
     }
 
-    /// Moves the capability in `source` here and gives it a badge or a guard.
+    /// Moves the capability in `source` here; a CNode's guard is set to `data`. This kernel refuses endpoints and
+    /// notifications: only minting gives badges.
     pub fn mutate(&self, source: &AbsoluteCPtr, data: impl Into<CapData>) -> Result<()> {
         let (root, index, depth) = (source.root.bits(), source.index, source.depth);
         let data = data.into().inner();
@@ -112,7 +114,8 @@ impl AbsoluteCPtr {
         )?)
     }
 
-    /// Moves `pivot` here and `source` to `pivot`. All three are of one size of address; this slot is empty or `source`.
+    /// Moves `pivot` here and `source` to `pivot`, guards set as in [`AbsoluteCPtr::mutate`]. This slot must be empty or
+    /// be `source`. This kernel refuses to rotate endpoints and notifications.
     pub fn rotate(
         &self,
         data: impl Into<CapData>,

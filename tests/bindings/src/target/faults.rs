@@ -69,32 +69,50 @@ pub(crate) fn vm_fault(context: &mut Context) -> Outcome {
     )
 }
 
-/// Calls a capability that is not there.
-extern "C" fn lost_caller(cptr: u64, _: u64) -> ! {
-    loop {
-        Endpoint::from_bits(cptr).call_mrs(MessageInfo::new(0, 0), [0; 4]);
-    }
+/// Receives from a capability that is not there, then calls an address that leads nowhere.
+extern "C" fn lost(empty: u64, nowhere: u64) -> ! {
+    Endpoint::from_bits(empty).recv_mrs();
+    Endpoint::from_bits(nowhere).call_mrs(MessageInfo::new(0, 0), [0; 4]);
+    park(Endpoint::NULL)
 }
 
 pub(crate) fn cap_fault(context: &mut Context) -> Outcome {
+    const NOWHERE: u64 = 1 << 40;
     let endpoint = context.endpoint()?;
-    let empty = context.slot();
-    context
-        .thread(lost_caller, [empty.index(), 0], endpoint.cptr())?
-        .start()?;
+    let empty = context.slot().index();
+    let thread = context.thread(lost, [empty, NOWHERE], endpoint.cptr())?;
+    thread.start()?;
     let (info, _) = endpoint.recv();
-    match Fault::from_message(info, &sel4::ipc_buffer()) {
-        Fault::Cap(fault) => {
-            equal("address", fault.address, empty.index())?;
-            check("sending", !fault.in_recv_phase)?;
-            equal(
-                "why",
-                fault.failure,
-                LookupFailure::MissingCapability { bits_left: 0 },
-            )
-        }
-        other => unexpected(other),
-    }
+    let fault = Fault::from_message(info, &sel4::ipc_buffer());
+    let Fault::Cap(fault) = fault else {
+        return unexpected(fault);
+    };
+    equal("address", fault.address, empty)?;
+    check("receiving", fault.in_recv_phase)?;
+    equal(
+        "why",
+        fault.failure,
+        LookupFailure::MissingCapability { bits_left: 0 },
+    )?;
+    // The answer only restarts the call: go on behind it.
+    let mut registers = thread.tcb.read_all_registers(true)?;
+    equal("the thread stands at its call", registers.pc, fault.ip)?;
+    registers.pc += 4;
+    thread.tcb.write_all_registers(true, &registers)?;
+    let (info, _) = endpoint.recv();
+    let fault = Fault::from_message(info, &sel4::ipc_buffer());
+    let Fault::Cap(fault) = fault else {
+        return unexpected(fault);
+    };
+    equal("address", fault.address, NOWHERE)?;
+    check("sending", !fault.in_recv_phase)?;
+    let guard_bits = 64 - u64::from(init_thread::CNODE_SIZE_BITS);
+    let why = LookupFailure::GuardMismatch {
+        bits_left: 64,
+        guard_found: 0,
+        bits_found: guard_bits,
+    };
+    equal("why", fault.failure, why)
 }
 
 /// Executes an instruction that is none.

@@ -2,8 +2,8 @@
 
 use alloc::format;
 
-use sel4::cap::{CNode, Endpoint, Notification, Unspecified};
-use sel4::{init_thread, CNodeCapData, CapRights, Error, MessageInfo, ObjectBlueprint};
+use sel4::cap::{CNode, Endpoint, Granule, Notification, Unspecified};
+use sel4::{init_thread, CNodeCapData, CapData, CapRights, Error, MessageInfo, ObjectBlueprint};
 
 use super::context::Context;
 use super::{check, equal, Failure, Outcome};
@@ -127,24 +127,51 @@ pub(crate) fn cnode_operations(context: &mut Context) -> Outcome {
         slot(4).copy(&slot(1), CapRights::ALL),
         Err(Error::FailedLookup),
     )?;
-    slot(5).mutate(&slot(3), 0x7)?;
-    // 5 -> 6, 2 -> 5.
-    slot(6).rotate(0, &slot(5), 0, &slot(2))?;
+    equal(
+        "giving a badge while moving",
+        slot(5).mutate(&slot(3), 0x7),
+        Err(Error::IllegalOperation),
+    )?;
+    slot(5).move_from(&slot(3))?;
+    // Neither can rotation, so frames show it: 9 -> 10, 11 -> 9.
+    let pages: [Granule; 2] = [
+        context.make(ObjectBlueprint::Granule)?,
+        context.make(ObjectBlueprint::Granule)?,
+    ];
+    let addresses = [pages[0].get_address()?, pages[1].get_address()?];
+    slot(9).move_from(&init_thread::slot(pages[0].bits()))?;
+    slot(11).move_from(&init_thread::slot(pages[1].bits()))?;
+    slot(10).rotate(CapData::NONE, &slot(9), CapData::NONE, &slot(11))?;
+    init_thread::slot(pages[0].bits()).move_from(&slot(10))?;
+    init_thread::slot(pages[1].bits()).move_from(&slot(9))?;
+    equal(
+        "rotated",
+        [pages[0].get_address()?, pages[1].get_address()?],
+        addresses,
+    )?;
     equal(
         "rotation took the source",
-        slot(7).copy(&slot(2), CapRights::ALL),
+        slot(7).copy(&slot(11), CapRights::ALL),
         Err(Error::FailedLookup),
     )?;
-    // Bring them home: what was rotated signals with its badge.
+    // Bring the notifications home: what was minted signals with its badge.
     let (first, second) = (context.slot(), context.slot());
-    first.move_from(&slot(6))?;
+    first.move_from(&slot(2))?;
     second.move_from(&slot(5))?;
     Notification::from_bits(first.index()).signal();
     Notification::from_bits(second.index()).signal();
+    let signalled = Notification::from_bits(source.index()).poll();
+    equal("badges", signalled, 0x80)?;
+    // A guard can be given while moving: the same slot has a longer address then.
+    let (plain, guarded) = (context.slot(), context.slot());
+    plain.copy(&init_thread::slot(cnode.bits()), CapRights::ALL)?;
+    guarded.mutate(&plain, CNodeCapData::new(1, 1))?;
+    let guarded = CNode::from_bits(guarded.index());
+    guarded.slot(1 << 4 | 8, 5).copy(&source, CapRights::ALL)?;
     equal(
-        "badges",
-        Notification::from_bits(source.index()).poll(),
-        0x87,
+        "through the guard",
+        slot(8).copy(&source, CapRights::ALL),
+        Err(Error::DeleteFirst),
     )?;
     source.revoke()?;
     equal(
