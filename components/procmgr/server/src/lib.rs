@@ -1,2 +1,233 @@
-//! Processes, threads, signals, exec.
-#![no_std]
+//! procmgr: Linux processes and threads, signals, sessions, credentials, exec.
+//!
+//! It owns the kernel objects of Linux threads (behind [`machine::Machine`]) and nothing of their memory or files: those
+//! belong to memmgr and fsmgr, which it tells what happens to threads. It must never block on a client: calls that wait are
+//! parked.
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod calls;
+mod clone;
+mod events;
+mod exec;
+mod exit;
+mod init;
+mod limits;
+pub mod machine;
+#[cfg(target_os = "none")]
+mod machine_sel4;
+mod publish;
+mod random;
+mod signal;
+mod state;
+mod tables;
+mod timers;
+mod wait;
+
+use alloc::vec::Vec;
+
+use lsyscall_abi::ThreadIdx;
+use lsyscall_router::{dispatch_proc, encode_result, Caller, Flow, SysResult};
+use persona_component::{Component, Dataport, Env, EnvError, Replies, Wake};
+
+use machine::Machine;
+use state::{ProcIdx, Process, Thread};
+
+/// The components below, and the kernel.
+pub trait Parts {
+    /// The file manager.
+    type Fs: fsmgr_api::FsMgr;
+    /// The memory manager.
+    type Mem: memmgr_api::Memory;
+    /// The time manager.
+    type Time: timemgr_api::TimeMgr;
+    /// The console.
+    type Console: console_api::Console;
+    /// The kernel.
+    type Machine: Machine;
+}
+
+/// What procmgr uses.
+pub struct Deps<F, M, T, C> {
+    /// The file manager.
+    pub fs: F,
+    /// The memory manager.
+    pub mem: M,
+    /// The time manager.
+    pub time: T,
+    /// The console.
+    pub console: C,
+}
+
+/// Names the parts by their types.
+pub struct With<F, M, T, C, K>(core::marker::PhantomData<(F, M, T, C, K)>);
+
+impl<F, M, T, C, K> Parts for With<F, M, T, C, K>
+where
+    F: fsmgr_api::FsMgr,
+    M: memmgr_api::Memory,
+    T: timemgr_api::TimeMgr,
+    C: console_api::Console,
+    K: Machine,
+{
+    type Fs = F;
+    type Mem = M;
+    type Time = T;
+    type Console = C;
+    type Machine = K;
+}
+
+/// The process manager.
+pub struct ProcMgr<P: Parts> {
+    env: Env,
+    fs: P::Fs,
+    mem: P::Mem,
+    time: P::Time,
+    console: P::Console,
+    machine: P::Machine,
+    replies: Replies,
+    threads: Vec<Option<Thread>>,
+    procs: Vec<Option<Process>>,
+    last_pid: i32,
+    created: u64,
+    table: Dataport,
+    clock: Option<Dataport>,
+    alarm: Option<(Dataport, Wake)>,
+    random: random::Random,
+    uts: calls::system::Uts,
+    ended: bool,
+}
+
+#[cfg(target_os = "none")]
+impl<F, M, T, C> ProcMgr<With<F, M, T, C, machine_sel4::KernelMachine<M>>>
+where
+    F: fsmgr_api::FsMgr,
+    M: memmgr_api::Memory,
+    T: timemgr_api::TimeMgr,
+    C: console_api::Console,
+{
+    /// Builds the process manager and starts init.
+    ///
+    /// # Errors
+    /// If the manifest does not give what it needs.
+    pub fn new(env: Env, deps: Deps<F, M, T, C>) -> Result<Self, EnvError> {
+        let machine = machine_sel4::KernelMachine::new(&env, deps.mem.clone())?;
+        let mut procmgr = Self::with_machine(env, deps, machine)?;
+        procmgr.start_init();
+        Ok(procmgr)
+    }
+}
+
+impl<F, M, T, C, K> ProcMgr<With<F, M, T, C, K>>
+where
+    F: fsmgr_api::FsMgr,
+    M: memmgr_api::Memory,
+    T: timemgr_api::TimeMgr,
+    C: console_api::Console,
+    K: Machine,
+{
+    /// Builds the process manager over a given machine, with no process yet.
+    ///
+    /// # Errors
+    /// If the environment lacks something.
+    pub fn with_machine(env: Env, deps: Deps<F, M, T, C>, machine: K) -> Result<Self, EnvError> {
+        let table = env.dataport("proctable")?;
+        let room = (table.len().saturating_sub(core::mem::size_of::<procmgr_api::Header>()))
+            / (procmgr_api::table_bytes(1) - procmgr_api::table_bytes(0));
+        let slots = (env.number("max_threads")? as usize).min(room).min(usize::from(u16::MAX));
+        let alarm = match (env.dataport("alarm"), env.wake("alarm_set")) {
+            (Ok(port), Ok(wake)) => Some((port, wake)),
+            _ => None,
+        };
+        let mut procmgr = ProcMgr {
+            fs: deps.fs,
+            mem: deps.mem,
+            time: deps.time,
+            console: deps.console,
+            machine,
+            replies: env.replies(),
+            threads: (0..slots).map(|_| None).collect(),
+            procs: (0..slots).map(|_| None).collect(),
+            last_pid: 0,
+            created: 0,
+            table,
+            clock: env.dataport("clock").ok(),
+            alarm,
+            random: random::Random::new(env.bootargs().get("seed").unwrap_or(b""), env.now_ns()),
+            uts: calls::system::Uts::new(),
+            ended: false,
+            env,
+        };
+        procmgr.publish_header();
+        Ok(procmgr)
+    }
+}
+
+impl<P: Parts> Component for ProcMgr<P> {
+    fn lsyscall(&mut self, caller: &Caller) -> SysResult {
+        let t = caller.thread;
+        if self.thread(t).is_none() {
+            return Ok(Flow::Taken);
+        }
+        if self.thread(t).is_some_and(|th| th.continuation.is_some()) {
+            self.continue_from_shim(t, caller.pc);
+            return Ok(Flow::Taken);
+        }
+        let result = dispatch_proc(self, caller);
+        if self.thread(t).is_none() {
+            return Ok(Flow::Taken);
+        }
+        match encode_result(result) {
+            Some(value) if self.ready(t).0 != 0 || self.thread(t).is_some_and(|th| th.saved_mask.is_some()) => {
+                self.machine.stop(t);
+                let mut regs = self.machine.read(t);
+                regs.x[0] = value as u64;
+                self.enter_user(t, regs, None);
+                Ok(Flow::Taken)
+            }
+            _ => result,
+        }
+    }
+
+    fn notified(&mut self, events: u32) {
+        if events & 1 != 0 {
+            self.take_mem_events();
+        }
+        if events & 2 != 0 {
+            self.take_fs_events();
+        }
+        if events & 4 != 0 {
+            self.alarm_fired();
+        }
+    }
+}
+
+impl<P: Parts> ProcMgr<P> {
+    pub(crate) fn thread(&self, t: ThreadIdx) -> Option<&Thread> {
+        self.threads.get(t.index())?.as_ref()
+    }
+
+    pub(crate) fn thread_mut(&mut self, t: ThreadIdx) -> Option<&mut Thread> {
+        self.threads.get_mut(t.index())?.as_mut()
+    }
+
+    pub(crate) fn process(&self, p: ProcIdx) -> Option<&Process> {
+        self.procs.get(p.0)?.as_ref()
+    }
+
+    pub(crate) fn process_mut(&mut self, p: ProcIdx) -> Option<&mut Process> {
+        self.procs.get_mut(p.0)?.as_mut()
+    }
+
+    /// The process of a calling thread.
+    pub(crate) fn caller_process(&self, t: ThreadIdx) -> Option<(ProcIdx, &Process)> {
+        let p = self.thread(t)?.process;
+        Some((p, self.process(p)?))
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.env.now_ns()
+    }
+}

@@ -1,0 +1,391 @@
+//! Signals: rt_sig*, kill and its relatives, sigaltstack, setitimer.
+
+use lsyscall_abi::signal::SIGCONT;
+use lsyscall_abi::*;
+use lsyscall_router::{Caller, Flow, SysResult, OK};
+use lsyscall_shim as shim;
+use memmgr_api::{Space, UserMemory, SHIM_BASE};
+
+use crate::machine::Machine;
+use crate::signal::action::{self, SA_KNOWN};
+use crate::signal::{read_frame, Info, READ_BYTES};
+use crate::state::{Parked, ProcIdx};
+use crate::{Parts, ProcMgr};
+
+/// ss_flags: no alternate stack.
+const SS_DISABLE: i32 = 2;
+/// ss_flags: on the alternate stack.
+const SS_ONSTACK: i32 = 1;
+/// ss_flags: disarm while a handler runs on it.
+const SS_AUTODISARM: i32 = 1 << 31;
+/// Smallest alternate stack (arm64).
+const MINSIGSTKSZ: u64 = 5120;
+
+fn check_size(size: usize) -> Result<(), Errno> {
+    if size == SigSet::SIZE {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+impl<P: Parts> ProcMgr<P> {
+    fn may_signal(&self, c: &Caller, target: ProcIdx, sig: Signal) -> bool {
+        let (Some((_, from)), Some(to)) = (self.caller_process(c.thread), self.process(target)) else { return false };
+        from.ids.privileged()
+            || [from.ids.uid[0], from.ids.uid[1]].iter().any(|id| *id == to.ids.uid[0] || *id == to.ids.uid[2])
+            || sig.0 == SIGCONT && from.sid == to.sid
+    }
+
+    fn info_from(&self, c: &Caller, sig: Signal, code: i32) -> Info {
+        let (pid, uid) = self.caller_process(c.thread).map_or((0, 0), |(_, p)| (p.pid, p.ids.uid[0]));
+        Info::user(sig, code, pid, uid)
+    }
+
+    pub(super) fn sys_kill(&mut self, c: &Caller, pid: Pid, sig: Signal) -> SysResult {
+        if sig.0 != 0 && !sig.is_valid() {
+            return Err(Errno::EINVAL);
+        }
+        let (own, own_group) = self.caller_process(c.thread).map(|(i, p)| (i, p.pgid)).ok_or(Errno::ESRCH)?;
+        let all = |select: &dyn Fn(&crate::state::Process) -> bool| -> alloc::vec::Vec<ProcIdx> {
+            self.processes().filter(|(_, p)| select(p)).map(|(i, _)| i).collect()
+        };
+        let targets = match pid.0 {
+            i32::MIN => return Err(Errno::ESRCH),
+            0 => all(&|p| p.pgid == own_group),
+            -1 => {
+                let mut list = all(&|p| !p.is_init() && !p.is_zombie());
+                list.retain(|&p| p != own);
+                list
+            }
+            pid if pid < 0 => all(&|p| p.pgid == -pid),
+            pid => {
+                let by_thread = || self.find_thread(pid).and_then(|t| Some(self.thread(t)?.process));
+                self.find_process(pid).or_else(by_thread).into_iter().collect()
+            }
+        };
+        if targets.is_empty() {
+            return Err(Errno::ESRCH);
+        }
+        let info = self.info_from(c, sig, crate::signal::SI_USER);
+        let mut allowed = false;
+        for target in targets {
+            if self.may_signal(c, target, sig) {
+                allowed = true;
+                if sig.0 != 0 {
+                    self.signal_process(target, info);
+                }
+            }
+        }
+        if allowed {
+            OK
+        } else {
+            Err(Errno::EPERM)
+        }
+    }
+
+    fn thread_target(&self, c: &Caller, tgid: Option<i32>, tid: i32, sig: Signal) -> Result<ThreadIdx, Errno> {
+        if tid <= 0 || tgid.is_some_and(|g| g <= 0) || sig.0 != 0 && !sig.is_valid() {
+            return Err(Errno::EINVAL);
+        }
+        let t = self.find_thread(tid).ok_or(Errno::ESRCH)?;
+        let p = self.thread(t).ok_or(Errno::ESRCH)?.process;
+        if tgid.is_some_and(|g| self.process(p).is_none_or(|p| p.pid != g)) {
+            return Err(Errno::ESRCH);
+        }
+        if !self.may_signal(c, p, sig) {
+            return Err(Errno::EPERM);
+        }
+        Ok(t)
+    }
+
+    pub(super) fn sys_tkill(&mut self, c: &Caller, tid: Pid, sig: Signal) -> SysResult {
+        let t = self.thread_target(c, None, tid.0, sig)?;
+        self.to_thread(t, sig, self.info_from(c, sig, crate::signal::SI_TKILL))
+    }
+
+    pub(super) fn sys_tgkill(&mut self, c: &Caller, tgid: Pid, tid: Pid, sig: Signal) -> SysResult {
+        let t = self.thread_target(c, Some(tgid.0), tid.0, sig)?;
+        self.to_thread(t, sig, self.info_from(c, sig, crate::signal::SI_TKILL))
+    }
+
+    fn to_thread(&mut self, t: ThreadIdx, sig: Signal, info: Info) -> SysResult {
+        if sig.0 != 0 && !self.signal_thread(t, info) {
+            return Err(Errno::EAGAIN);
+        }
+        OK
+    }
+
+    fn queued_info(&self, c: &Caller, tgid: i32, sig: Signal, info: UserPtr<SigInfo>) -> Result<Info, Errno> {
+        let mut bytes = [0; 128];
+        self.mem.copy_in(Space::Thread(c.thread), info.addr(), &mut bytes)?;
+        let info = Info::from_bytes(sig, &bytes);
+        let own = self.caller_process(c.thread).map_or(0, |(_, p)| p.pid);
+        if (info.code >= 0 || info.code == crate::signal::SI_TKILL) && own != tgid {
+            return Err(Errno::EPERM);
+        }
+        Ok(info)
+    }
+
+    pub(super) fn sys_rt_sigqueueinfo(
+        &mut self,
+        c: &Caller,
+        tgid: Pid,
+        sig: Signal,
+        info: UserPtr<SigInfo>,
+    ) -> SysResult {
+        let info = self.queued_info(c, tgid.0, sig, info)?;
+        if sig.0 != 0 && !sig.is_valid() {
+            return Err(Errno::EINVAL);
+        }
+        let p = self.find_process(tgid.0).ok_or(Errno::ESRCH)?;
+        if !self.may_signal(c, p, sig) {
+            return Err(Errno::EPERM);
+        }
+        if sig.0 != 0 && !self.signal_process(p, info) {
+            return Err(Errno::EAGAIN);
+        }
+        OK
+    }
+
+    pub(super) fn sys_rt_tgsigqueueinfo(
+        &mut self,
+        c: &Caller,
+        tgid: Pid,
+        tid: Pid,
+        sig: Signal,
+        info: UserPtr<SigInfo>,
+    ) -> SysResult {
+        let info = self.queued_info(c, tgid.0, sig, info)?;
+        let t = self.thread_target(c, Some(tgid.0), tid.0, sig)?;
+        self.to_thread(t, sig, info)
+    }
+
+    pub(super) fn sys_rt_sigaction(
+        &mut self,
+        c: &Caller,
+        sig: Signal,
+        act: UserPtr<SigAction>,
+        oldact: UserPtr<SigAction>,
+        size: usize,
+    ) -> SysResult {
+        check_size(size)?;
+        if !sig.is_valid() || !act.is_null() && SigSet::UNBLOCKABLE.contains(sig) {
+            return Err(Errno::EINVAL);
+        }
+        let new = if act.is_null() { None } else { Some(self.get(c, act)?) };
+        let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
+        let old = process.actions.get(sig);
+        if !oldact.is_null() {
+            let old = SigAction { handler: old.handler, flags: old.flags, restorer: old.restorer, mask: old.mask };
+            self.put(c, oldact, &old)?;
+        }
+        let Some(new) = new else { return OK };
+        let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
+        process.actions.set(
+            sig,
+            action::SigAction {
+                handler: new.handler,
+                flags: new.flags & SA_KNOWN,
+                restorer: new.restorer,
+                mask: SigSet(new.mask.0 & !SigSet::UNBLOCKABLE.0),
+            },
+        );
+        if process.actions.ignored().contains(sig) {
+            let gone = SigSet::EMPTY.with(sig);
+            process.pending.discard(gone);
+            for t in process.threads.clone() {
+                if let Some(thread) = self.thread_mut(t) {
+                    thread.pending.discard(gone);
+                }
+            }
+        }
+        OK
+    }
+
+    pub(super) fn sys_rt_sigprocmask(
+        &mut self,
+        c: &Caller,
+        how: u32,
+        set: UserPtr<SigSet>,
+        oldset: UserPtr<SigSet>,
+        size: usize,
+    ) -> SysResult {
+        check_size(size)?;
+        let new = if set.is_null() { None } else { Some(self.get(c, set)?) };
+        let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
+        let old = thread.blocked;
+        if let Some(new) = new {
+            let mask = match how {
+                0 => SigSet(old.0 | new.0),
+                1 => SigSet(old.0 & !new.0),
+                2 => new,
+                _ => return Err(Errno::EINVAL),
+            };
+            thread.blocked = SigSet(mask.0 & !SigSet::UNBLOCKABLE.0);
+            self.publish_thread(c.thread);
+        }
+        self.put_opt(c, oldset, &old)?;
+        OK
+    }
+
+    pub(super) fn sys_rt_sigpending(&mut self, c: &Caller, set: UserPtr<SigSet>, size: usize) -> SysResult {
+        if size > SigSet::SIZE {
+            return Err(Errno::EINVAL);
+        }
+        let thread = self.thread(c.thread).ok_or(Errno::ESRCH)?;
+        let shared = self.process(thread.process).map_or(SigSet::EMPTY, |p| p.pending.set());
+        let pending = SigSet((thread.pending.set().0 | shared.0) & thread.blocked.0);
+        self.put(c, set, &pending)?;
+        OK
+    }
+
+    pub(super) fn sys_rt_sigsuspend(&mut self, c: &Caller, mask: UserPtr<SigSet>, size: usize) -> SysResult {
+        check_size(size)?;
+        let mask = self.get(c, mask)?;
+        let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
+        thread.saved_mask = Some(thread.blocked);
+        thread.blocked = SigSet(mask.0 & !SigSet::UNBLOCKABLE.0);
+        if self.ready(c.thread).0 != 0 {
+            self.machine.stop(c.thread);
+            let regs = self.machine.read(c.thread);
+            self.enter_user(c.thread, regs, Some(Errno::ERESTARTNOHAND));
+            return Ok(Flow::Taken);
+        }
+        if let Some(thread) = self.thread_mut(c.thread) {
+            thread.parked = Some(Parked::Suspend);
+        }
+        Ok(Flow::Park)
+    }
+
+    pub(super) fn sys_rt_sigtimedwait(
+        &mut self,
+        c: &Caller,
+        set: UserPtr<SigSet>,
+        info: UserPtr<SigInfo>,
+        timeout: UserPtr<Timespec>,
+        size: usize,
+    ) -> SysResult {
+        check_size(size)?;
+        let set = SigSet(self.get(c, set)?.0 & !SigSet::UNBLOCKABLE.0);
+        let span = if timeout.is_null() { None } else { Some(self.get(c, timeout)?.to_ns()?) };
+        if let Some(signal) = self.take_signal(c.thread, set) {
+            let value = self.write_siginfo(c.thread, info.addr(), &signal);
+            return Ok(value.into());
+        }
+        if span == Some(0) {
+            return Err(Errno::EAGAIN);
+        }
+        let deadline = span.map_or(u64::MAX, |ns| self.now().saturating_add(ns));
+        let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
+        thread.parked = Some(Parked::SigWait { set, info: info.addr(), deadline });
+        self.rearm();
+        Ok(Flow::Park)
+    }
+
+    /// Writes siginfo where sigtimedwait wants it; the call's result.
+    pub(crate) fn write_siginfo(&mut self, t: ThreadIdx, addr: u64, info: &Info) -> i64 {
+        if addr != 0 {
+            if let Err(errno) = self.mem.copy_out(Space::Thread(t), addr, &info.to_bytes()) {
+                return errno.to_result();
+            }
+        }
+        i64::from(info.signal.0)
+    }
+
+    pub(super) fn sys_rt_sigreturn(&mut self, c: &Caller) -> SysResult {
+        let t = c.thread;
+        if c.pc != SHIM_BASE + shim::SIG_RETURN_DONE {
+            // The program's own trampoline: the vector registers are still to be loaded.
+            let mut regs = self.machine.read(t);
+            regs.pc = SHIM_BASE + shim::SIG_RETURN;
+            self.machine.write(t, &regs, true);
+            return Ok(Flow::Taken);
+        }
+        let mut bytes = [0u8; READ_BYTES];
+        let tpidr = self.machine.read(t).tpidr;
+        let frame = match self.mem.copy_in(Space::Thread(t), c.sp, &mut bytes) {
+            Ok(()) => read_frame(&bytes, tpidr),
+            Err(_) => None,
+        };
+        let Some(frame) = frame else {
+            self.machine.stop(t);
+            let regs = self.machine.read(t);
+            self.force_segv(t);
+            self.enter_user(t, regs, None);
+            return Ok(Flow::Taken);
+        };
+        let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
+        thread.blocked = SigSet(frame.mask.0 & !SigSet::UNBLOCKABLE.0);
+        thread.altstack = (frame.stack.0, frame.stack.1 & !SS_ONSTACK, frame.stack.2);
+        self.publish_thread(t);
+        self.enter_user(t, frame.regs, None);
+        Ok(Flow::Taken)
+    }
+
+    pub(super) fn sys_sigaltstack(&mut self, c: &Caller, ss: UserPtr<StackT>, old: UserPtr<StackT>) -> SysResult {
+        let new = if ss.is_null() { None } else { Some(self.get(c, ss)?) };
+        let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
+        let (base, flags, size) = thread.altstack;
+        let on_it = flags & SS_DISABLE == 0 && c.sp > base && c.sp - base <= size && flags & SS_AUTODISARM == 0;
+        if let Some(new) = new {
+            if on_it {
+                return Err(Errno::EPERM);
+            }
+            let mode = new.flags & !SS_AUTODISARM;
+            thread.altstack = match mode {
+                SS_DISABLE => (0, SS_DISABLE, 0),
+                0 | SS_ONSTACK if new.size < MINSIGSTKSZ.min(2048) => return Err(Errno::ENOMEM),
+                0 | SS_ONSTACK => (new.sp, new.flags & SS_AUTODISARM, new.size),
+                _ => return Err(Errno::EINVAL),
+            };
+        }
+        let shown = if flags & SS_DISABLE != 0 { SS_DISABLE } else { flags | if on_it { SS_ONSTACK } else { 0 } };
+        self.put_opt(c, old, &StackT { sp: base, flags: shown, pad: 0, size })?;
+        OK
+    }
+
+    pub(super) fn sys_getitimer(&mut self, c: &Caller, which: u32, value: UserPtr<Itimerval>) -> SysResult {
+        let now = self.now();
+        let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
+        let current = match which {
+            0 => itimerval(process.itimer, now),
+            1 | 2 => itimerval((0, 0), now),
+            _ => return Err(Errno::EINVAL),
+        };
+        self.put(c, value, &current)?;
+        OK
+    }
+
+    pub(super) fn sys_setitimer(
+        &mut self,
+        c: &Caller,
+        which: u32,
+        value: UserPtr<Itimerval>,
+        old: UserPtr<Itimerval>,
+    ) -> SysResult {
+        if which > 2 {
+            return Err(Errno::EINVAL);
+        }
+        let new = if value.is_null() { Itimerval::default() } else { self.get(c, value)? };
+        let (first, interval) = (new.value.to_ns()?, new.interval.to_ns()?);
+        if which != 0 {
+            // CPU-time timers need CPU accounting, which this kernel does not give.
+            return Err(Errno::EINVAL);
+        }
+        let now = self.now();
+        let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
+        let before = itimerval(process.itimer, now);
+        if let Some(process) = self.process_mut(p) {
+            process.itimer = if first == 0 { (0, 0) } else { (now.saturating_add(first), interval) };
+        }
+        self.rearm();
+        self.put_opt(c, old, &before)?;
+        OK
+    }
+}
+
+fn itimerval((at, interval): (u64, u64), now: u64) -> Itimerval {
+    let left = if at == 0 { 0 } else { at.saturating_sub(now).max(1000) };
+    Itimerval { interval: Timeval::from_ns(interval), value: Timeval::from_ns(left) }
+}

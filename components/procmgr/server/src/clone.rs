@@ -1,0 +1,353 @@
+//! fork, vfork and threads: clone(2).
+
+use alloc::rc::Rc;
+use alloc::vec;
+
+use fsmgr_api::FsMgr;
+use lsyscall_abi::{Errno, ThreadIdx};
+use lsyscall_router::{Flow, SysResult};
+use lsyscall_shim as shim;
+use memmgr_api::{MemMgr, Space, UserMemory, SHIM_BASE, SHIM_DATA};
+
+use crate::limits;
+use crate::machine::Regs;
+use crate::signal::Queue;
+use crate::state::{AddressSpace, Continuation, Life, Parked, ProcIdx, Process, Thread};
+use crate::machine::Machine;
+use crate::{Parts, ProcMgr};
+
+/// Flags of clone(2) that matter here.
+pub mod flags {
+    /// Share memory.
+    pub const VM: u64 = 0x100;
+    /// Share root, working directory and umask.
+    pub const FS: u64 = 0x200;
+    /// Share descriptors.
+    pub const FILES: u64 = 0x400;
+    /// Share dispositions.
+    pub const SIGHAND: u64 = 0x800;
+    /// The parent waits until the child execs or ends.
+    pub const VFORK: u64 = 0x4000;
+    /// The child's parent is the caller's.
+    pub const PARENT: u64 = 0x8000;
+    /// Same thread group.
+    pub const THREAD: u64 = 0x1_0000;
+    /// Set the thread pointer.
+    pub const SETTLS: u64 = 0x8_0000;
+    /// Write the child's id to the parent's memory.
+    pub const PARENT_SETTID: u64 = 0x10_0000;
+    /// Clear and wake at exit.
+    pub const CHILD_CLEARTID: u64 = 0x20_0000;
+    /// Write the child's id to its own memory.
+    pub const CHILD_SETTID: u64 = 0x100_0000;
+    /// Dispositions back to the default (clone3).
+    pub const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    /// Namespaces and pidfds, which there are not.
+    pub const UNSUPPORTED: u64 =
+        0x1000 | 0x2_0000 | 0x80 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
+}
+
+/// One clone to carry out.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// CLONE_* flags without the exit signal.
+    pub flags: u64,
+    /// Signal for the parent at the child's end (0: none).
+    pub exit_signal: i32,
+    /// The child's stack pointer; 0: the caller's.
+    pub stack: u64,
+    /// Thread pointer for CLONE_SETTLS.
+    pub tls: u64,
+    /// Address for CLONE_PARENT_SETTID.
+    pub parent_tid: u64,
+    /// Address for CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID.
+    pub child_tid: u64,
+}
+
+impl<P: Parts> ProcMgr<P> {
+    /// Starts a clone: the caller first saves its vector registers in the shim page, because the kernel lets nobody else
+    /// read them.
+    pub(crate) fn clone_begin(&mut self, t: ThreadIdx, request: Request) -> SysResult {
+        let f = request.flags;
+        if f & flags::UNSUPPORTED != 0
+            || f & flags::SIGHAND != 0 && f & flags::VM == 0
+            || f & flags::THREAD != 0 && f & flags::SIGHAND == 0
+            || f & flags::SIGHAND != 0 && f & flags::CLEAR_SIGHAND != 0
+            || request.exit_signal > 64
+        {
+            return Err(Errno::EINVAL);
+        }
+        if f & flags::SIGHAND != 0 && f & flags::THREAD == 0 {
+            // Shared dispositions between processes: no program of the kinds Persona runs asks for it.
+            return Err(Errno::EINVAL);
+        }
+        let (p, process) = self.caller_process(t).ok_or(Errno::ESRCH)?;
+        let uid = process.ids.uid[0];
+        let nproc = process.limits.soft(limits::NPROC);
+        if uid != 0 {
+            let mine = self.processes().filter(|(_, q)| q.ids.uid[0] == uid).map(|(_, q)| q.threads.len() as u64);
+            if mine.sum::<u64>() >= nproc {
+                return Err(Errno::EAGAIN);
+            }
+        }
+        self.free_thread()?;
+        if self.ready(t).0 != 0 && f & flags::THREAD == 0 {
+            return self.restart_for_signal(t);
+        }
+        let regs = self.machine.read(t);
+        let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
+        let area = (!process.fp_areas).trailing_zeros() as usize;
+        if area >= shim::SAVE_AREAS {
+            return Err(Errno::EAGAIN);
+        }
+        process.fp_areas |= 1 << area;
+        let mut to_shim = regs;
+        to_shim.x[0] = area_address(area);
+        to_shim.pc = SHIM_BASE + shim::SAVE_FP;
+        let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
+        thread.continuation = Some(Continuation::SaveFp { regs, clone: request, area });
+        self.machine.write(t, &to_shim, true);
+        Ok(Flow::Taken)
+    }
+
+    /// Signals first, then the call again (fork is never interrupted half-way).
+    fn restart_for_signal(&mut self, t: ThreadIdx) -> SysResult {
+        self.machine.stop(t);
+        let regs = self.machine.read(t);
+        self.enter_user(t, regs, Some(Errno::ERESTARTNOINTR));
+        Ok(Flow::Taken)
+    }
+
+    /// The shim page has done its part for a thread; `pc` tells whether it is really there.
+    pub(crate) fn continue_from_shim(&mut self, t: ThreadIdx, pc: u64) {
+        let Some(thread) = self.thread_mut(t) else { return };
+        let Some(continuation) = thread.continuation.take() else { return };
+        let expected = match continuation {
+            Continuation::SaveFp { .. } => shim::SAVE_FP_DONE,
+            Continuation::LoadFp { .. } => shim::LOAD_FP_DONE,
+            Continuation::ZeroFp { .. } => shim::ZERO_FP_DONE,
+        };
+        if pc != SHIM_BASE + expected {
+            log::warn!("thread {} left the shim page at {pc:#x}", t.0);
+        }
+        match continuation {
+            Continuation::SaveFp { mut regs, clone, area } => {
+                match self.clone_finish(t, &regs, clone, area) {
+                    Ok((tid, Some(child))) => {
+                        regs.x[0] = tid as u64;
+                        if let Some(thread) = self.thread_mut(t) {
+                            thread.parked = Some(Parked::Vfork { regs, child });
+                        }
+                        self.machine.stop(t);
+                        return;
+                    }
+                    Ok((tid, None)) => regs.x[0] = tid as u64,
+                    Err(errno) => {
+                        self.free_area(t, area);
+                        regs.x[0] = errno.to_result() as u64;
+                    }
+                }
+                self.enter_user(t, regs, None);
+            }
+            Continuation::LoadFp { regs, area } => {
+                self.free_area(t, area);
+                self.enter_user(t, regs, None);
+            }
+            Continuation::ZeroFp { regs } => self.enter_user(t, regs, None),
+        }
+    }
+
+    pub(crate) fn free_area(&mut self, t: ThreadIdx, area: usize) {
+        let Some(p) = self.thread(t).map(|th| th.process) else { return };
+        let Some(space) = self.process(p).and_then(|p| p.space.clone()) else { return };
+        for process in self.procs.iter_mut().flatten() {
+            if process.space.as_ref().is_some_and(|s| Rc::ptr_eq(s, &space)) {
+                process.fp_areas &= !(1 << area);
+            }
+        }
+    }
+
+    /// Makes the new thread. Returns its id, and its process if the caller is to wait for it (vfork).
+    fn clone_finish(
+        &mut self,
+        t: ThreadIdx,
+        regs: &Regs,
+        request: Request,
+        area: usize,
+    ) -> Result<(i32, Option<ProcIdx>), Errno> {
+        let f = request.flags;
+        let child = self.free_thread()?;
+        self.machine.prepare(child)?;
+        let (p, process) = self.caller_process(t).ok_or(Errno::ESRCH)?;
+        let space = process.space.clone().ok_or(Errno::ESRCH)?;
+        let tid = self.new_pid()?;
+        if f & flags::PARENT_SETTID != 0 {
+            self.mem.copy_out(Space::Thread(t), request.parent_tid, &tid.to_le_bytes())?;
+        }
+        let parent_thread = self.thread(t).ok_or(Errno::ESRCH)?;
+        let thread = Thread {
+            tid,
+            process: p,
+            blocked: parent_thread.blocked,
+            saved_mask: None,
+            pending: Queue::default(),
+            altstack: if f & flags::VM != 0 && f & flags::VFORK == 0 { (0, 2, 0) } else { parent_thread.altstack },
+            clear_child_tid: if f & flags::CHILD_CLEARTID != 0 { request.child_tid } else { 0 },
+            parked: None,
+            continuation: None,
+            stopped: false,
+            fault: (0, 0),
+            comm: parent_thread.comm,
+        };
+        let own_space = if f & flags::VM != 0 {
+            space
+        } else {
+            let (mm, cap) = self.mem.mm_fork(space.mm)?;
+            Rc::new(AddressSpace { mm, vspace: cap.0 })
+        };
+        let made = self.attach_clone(t, child, &own_space, f);
+        if let Err(errno) = made {
+            self.release_space(own_space);
+            return Err(errno);
+        }
+        let child_process = if f & flags::THREAD != 0 {
+            if let Some(process) = self.process_mut(p) {
+                process.threads.push(child);
+            }
+            self.release_space(own_space);
+            p
+        } else {
+            match self.new_process(t, tid, child, own_space, &request, area) {
+                Ok(child_process) => child_process,
+                Err((errno, space)) => {
+                    self.undo_clone(child);
+                    self.release_space(space);
+                    return Err(errno);
+                }
+            }
+        };
+        self.enter_thread(child, Thread { process: child_process, ..thread });
+        if f & flags::CHILD_SETTID != 0 {
+            // Linux ignores a bad address here too: the child would see it.
+            let _ = self.mem.copy_out(Space::Thread(child), request.child_tid, &tid.to_le_bytes());
+        }
+        let mut start = *regs;
+        start.x[0] = 0;
+        if request.stack != 0 {
+            start.sp = request.stack;
+        }
+        if f & flags::SETTLS != 0 {
+            start.tpidr = request.tls;
+        }
+        let mut to_shim = start;
+        to_shim.x[0] = area_address(area);
+        to_shim.pc = SHIM_BASE + shim::LOAD_FP;
+        if let Some(thread) = self.thread_mut(child) {
+            thread.continuation = Some(Continuation::LoadFp { regs: start, area });
+        }
+        if f & flags::VM == 0 {
+            // The area of a copied address space is the child's own: the parent's is free again.
+            if let Some(process) = self.process_mut(p) {
+                process.fp_areas &= !(1 << area);
+            }
+        }
+        self.publish_thread(child);
+        self.publish_process(child_process);
+        self.publish_header();
+        self.machine.write(child, &to_shim, true);
+        Ok((tid, (f & flags::VFORK != 0).then_some(child_process)))
+    }
+
+    fn attach_clone(&mut self, t: ThreadIdx, child: ThreadIdx, space: &AddressSpace, f: u64) -> Result<(), Errno> {
+        self.mem.attach(child, space.mm)?;
+        let result = self
+            .machine
+            .set_space(child, space.vspace)
+            .and_then(|()| self.fs.clone_thread(t, child, f & flags::FILES != 0, f & flags::FS != 0));
+        if result.is_err() {
+            let _ = self.mem.detach(child);
+        }
+        result
+    }
+
+    fn undo_clone(&mut self, child: ThreadIdx) {
+        let _ = self.fs.exit(child);
+        let _ = self.mem.detach(child);
+    }
+
+    fn new_process(
+        &mut self,
+        caller: ThreadIdx,
+        pid: i32,
+        leader: ThreadIdx,
+        space: Rc<AddressSpace>,
+        request: &Request,
+        area: usize,
+    ) -> Result<ProcIdx, (Errno, Rc<AddressSpace>)> {
+        let now = self.now();
+        let Some((parent, from)) = self.caller_process(caller) else { return Err((Errno::ESRCH, space)) };
+        let real_parent = if request.flags & flags::PARENT != 0 { from.parent.unwrap_or(parent) } else { parent };
+        let vfork = request.flags & flags::VFORK != 0;
+        let mut actions = from.actions.clone();
+        if request.flags & flags::CLEAR_SIGHAND != 0 {
+            actions.reset_for_exec();
+        }
+        let child = Process {
+            pid,
+            parent: Some(real_parent),
+            pgid: from.pgid,
+            sid: from.sid,
+            threads: vec![leader],
+            children: vec![],
+            life: Life::Running,
+            stop_unreported: false,
+            continue_unreported: false,
+            space: Some(space.clone()),
+            fp_areas: if request.flags & flags::VM != 0 { from.fp_areas } else { 1 << area },
+            actions,
+            pending: Queue::default(),
+            exit_signal: if request.flags & flags::PARENT != 0 { from.exit_signal } else { request.exit_signal },
+            death_signal: 0,
+            subreaper: false,
+            has_execed: false,
+            vfork_parent: vfork.then_some(caller),
+            ids: from.ids,
+            limits: from.limits,
+            itimer: (0, 0),
+            nice: from.nice,
+            kept: from.kept,
+            layout: from.layout,
+            start_ns: now,
+            children_times: (0, 0),
+        };
+        let index = self.enter_process(child).map_err(|errno| (errno, space))?;
+        if let Some(parent) = self.process_mut(real_parent) {
+            parent.children.push(index);
+        }
+        Ok(index)
+    }
+
+    /// vfork's parent goes on.
+    pub(crate) fn release_vfork(&mut self, p: ProcIdx) {
+        let Some(process) = self.process_mut(p) else { return };
+        let Some(parent) = process.vfork_parent.take() else { return };
+        let Some(thread) = self.thread_mut(parent) else { return };
+        match thread.parked.take() {
+            Some(Parked::Vfork { regs, child }) if child == p => self.enter_user(parent, regs, None),
+            other => thread.parked = other,
+        }
+    }
+
+    /// Drops one hold on an address space; the last one ends it.
+    pub(crate) fn release_space(&mut self, space: Rc<AddressSpace>) {
+        if let Some(space) = Rc::into_inner(space) {
+            let _ = self.mem.mm_drop(space.mm);
+            self.machine.drop_space(space.vspace);
+        }
+    }
+}
+
+/// Address of a save area in every process.
+fn area_address(area: usize) -> u64 {
+    SHIM_DATA + (area * shim::SAVE_AREA_BYTES) as u64
+}

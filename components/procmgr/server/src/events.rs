@@ -1,0 +1,72 @@
+//! News from below: faults that are signals, terminal signals, broken pipes.
+
+use fsmgr_api::{FsMgr, Target};
+use lsyscall_abi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
+use lsyscall_abi::Signal;
+use memmgr_api::{FaultKind, MemEvent, MemMgr};
+
+use crate::machine::Machine;
+use crate::signal::Info;
+use crate::{Parts, ProcMgr};
+
+impl<P: Parts> ProcMgr<P> {
+    /// Takes what memmgr has to tell.
+    pub(crate) fn take_mem_events(&mut self) {
+        while let Ok(Some(event)) = self.mem.next_event() {
+            self.fault(&event);
+        }
+    }
+
+    fn fault(&mut self, event: &MemEvent) {
+        let t = event.thread;
+        let (signal, code) = match event.kind {
+            FaultKind::NotMapped => (SIGSEGV, 1),
+            FaultKind::NotAllowed => (SIGSEGV, 2),
+            FaultKind::Alignment => (SIGBUS, 1),
+            FaultKind::BeyondEnd => (SIGBUS, 2),
+            FaultKind::Illegal => (SIGILL, 1),
+            FaultKind::Breakpoint => (SIGTRAP, 1),
+            FaultKind::Step => (SIGTRAP, 2),
+            FaultKind::Arithmetic => (SIGFPE, 7),
+            FaultKind::OutOfMemory => (SIGKILL, 0),
+        };
+        let Some(thread) = self.thread_mut(t) else { return };
+        let p = thread.process;
+        thread.fault = (event.addr, event.esr);
+        log::debug!("thread {} faults: {:?} at {:#x}, pc {:#x}", thread.tid, event.kind, event.addr, event.pc);
+        if signal == SIGKILL || thread.continuation.is_some() {
+            if signal == SIGKILL {
+                log::warn!("out of memory: process of thread {} is killed", thread.tid);
+            }
+            return self.exit_process(p, signal);
+        }
+        self.machine.stop(t);
+        let regs = self.machine.read(t);
+        self.force_signal(t, Info::fault(Signal(signal), code, event.addr));
+        self.enter_user(t, regs, None);
+    }
+
+    /// Takes what fsmgr has to tell.
+    pub(crate) fn take_fs_events(&mut self) {
+        while let Ok(Some(event)) = self.fs.next_event() {
+            let signal = Signal(i32::from(event.signal));
+            if !signal.is_valid() {
+                continue;
+            }
+            let info = Info { code: event.code, ..Info::kernel(signal) };
+            match event.target {
+                Target::Thread(t) => {
+                    self.signal_thread(t, info);
+                }
+                Target::Process(pid) => {
+                    if let Some(p) = self.find_process(pid) {
+                        self.signal_process(p, info);
+                    }
+                }
+                Target::Group(pgid) => {
+                    self.signal_group(pgid, info);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Threads and processes.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use fsmgr_api::Creds;
+use lsyscall_abi::{SigSet, ThreadIdx};
+use memmgr_api::Mm;
+
+use crate::limits::Limits;
+use crate::machine::Regs;
+use crate::signal::action::Actions;
+use crate::signal::{Info, Queue};
+
+/// Index of a process in the process table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcIdx(pub usize);
+
+/// An address space and the capability that puts threads into it; shared by vfork's parent and child.
+#[derive(Debug)]
+pub struct AddressSpace {
+    /// memmgr's name for it.
+    pub mm: Mm,
+    /// VSpace capability pointer.
+    pub vspace: u64,
+}
+
+/// What a thread goes through in the shim page before it goes on with registers of its own.
+#[derive(Clone, Debug)]
+pub enum Continuation {
+    /// It saves its vector registers; then the clone it called for is carried out.
+    SaveFp {
+        /// Its registers behind the `svc` of clone.
+        regs: Regs,
+        /// What it asked for.
+        clone: crate::clone::Request,
+        /// Save area.
+        area: usize,
+    },
+    /// A new thread loads the vector registers of its creator.
+    LoadFp {
+        /// Its registers.
+        regs: Regs,
+        /// Save area.
+        area: usize,
+    },
+    /// A new program clears the vector registers.
+    ZeroFp {
+        /// Its registers.
+        regs: Regs,
+    },
+}
+
+/// A call parked by procmgr itself.
+#[derive(Clone, Debug)]
+pub enum Parked {
+    /// wait4 and waitid.
+    Wait(crate::wait::Request),
+    /// rt_sigsuspend.
+    Suspend,
+    /// rt_sigtimedwait: signals, where siginfo goes (0: nowhere), monotonic deadline (ns).
+    SigWait {
+        /// Wanted.
+        set: SigSet,
+        /// siginfo_t's address or 0.
+        info: u64,
+        /// Monotonic nanoseconds; `u64::MAX`: none.
+        deadline: u64,
+    },
+    /// vfork's parent: its registers, with the child's id in x0.
+    Vfork {
+        /// What it goes on with.
+        regs: Regs,
+        /// The child.
+        child: ProcIdx,
+    },
+}
+
+/// A Linux thread.
+#[derive(Debug)]
+pub struct Thread {
+    /// Thread id.
+    pub tid: i32,
+    /// Its process.
+    pub process: ProcIdx,
+    /// Blocked signals.
+    pub blocked: SigSet,
+    /// Mask to go back to after a call that waits with another one.
+    pub saved_mask: Option<SigSet>,
+    /// Signals for this thread alone.
+    pub pending: Queue,
+    /// Alternate stack: address, flags, size.
+    pub altstack: (u64, i32, u64),
+    /// Address to clear and wake at exit (0: none).
+    pub clear_child_tid: u64,
+    /// Its call, if procmgr parked it.
+    pub parked: Option<Parked>,
+    /// What the shim page does for it.
+    pub continuation: Option<Continuation>,
+    /// Stopped by job control with registers to go on with.
+    pub stopped: bool,
+    /// Address and ESR of the last fault, for signal frames.
+    pub fault: (u64, u64),
+    /// Name (PR_SET_NAME).
+    pub comm: [u8; 16],
+}
+
+/// Life of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It has threads that may run.
+    Running,
+    /// Job control stopped it by this signal.
+    Stopped(i32),
+    /// It has ended with this wait status and waits to be waited for.
+    Zombie(i32),
+}
+
+/// A process (thread group).
+#[derive(Debug)]
+pub struct Process {
+    /// Process id.
+    pub pid: i32,
+    /// Its parent; init's is `None`.
+    pub parent: Option<ProcIdx>,
+    /// Process group.
+    pub pgid: i32,
+    /// Session.
+    pub sid: i32,
+    /// Its threads; the first is the leader while that lives.
+    pub threads: Vec<ThreadIdx>,
+    /// Its children.
+    pub children: Vec<ProcIdx>,
+    /// Life.
+    pub life: Life,
+    /// The stop (signal) has not been reported by wait yet.
+    pub stop_unreported: bool,
+    /// The continuation has not been reported by wait yet.
+    pub continue_unreported: bool,
+    /// Address space; `None` when it has ended.
+    pub space: Option<Rc<AddressSpace>>,
+    /// Save areas of the shim's data page in use (bit mask).
+    pub fp_areas: u32,
+    /// Dispositions.
+    pub actions: Actions,
+    /// Signals for whichever thread takes them.
+    pub pending: Queue,
+    /// Signal for the parent at the end (0: none).
+    pub exit_signal: i32,
+    /// Signal for this process when its parent ends (PR_SET_PDEATHSIG).
+    pub death_signal: i32,
+    /// Takes orphaned descendants (PR_SET_CHILD_SUBREAPER).
+    pub subreaper: bool,
+    /// It has called execve since it was forked (for setpgid).
+    pub has_execed: bool,
+    /// Someone in vfork waits for it.
+    pub vfork_parent: Option<ThreadIdx>,
+    /// User, saved and file-system ids.
+    pub ids: Ids,
+    /// Resource limits.
+    pub limits: Limits,
+    /// ITIMER_REAL: next expiry (monotonic ns, 0: off) and interval (ns).
+    pub itimer: (u64, u64),
+    /// Nice value, -20 to 19.
+    pub nice: i32,
+    /// Kept for the calls that only keep: I/O priority, scheduling policy and priority, dumpable, no_new_privs.
+    pub kept: Kept,
+    /// Strings on the initial stack: arg_start, arg_end, env_start, env_end, stack.
+    pub layout: [u64; 5],
+    /// Monotonic time of the fork, ns.
+    pub start_ns: u64,
+    /// Times of children that were waited for: user, system ns.
+    pub children_times: (u64, u64),
+}
+
+/// Identity: real, effective, saved, file-system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// User ids.
+    pub uid: [u32; 4],
+    /// Group ids.
+    pub gid: [u32; 4],
+    /// Supplementary groups in use.
+    pub group_count: usize,
+    /// Supplementary groups.
+    pub groups: [u32; fsmgr_api::MAX_GROUPS],
+}
+
+impl Ids {
+    /// root:root.
+    pub const ROOT: Ids = Ids { uid: [0; 4], gid: [0; 4], group_count: 0, groups: [0; fsmgr_api::MAX_GROUPS] };
+
+    /// Whether it has Linux's capabilities: root has all, others none.
+    pub fn privileged(&self) -> bool {
+        self.uid[1] == 0
+    }
+
+    /// As the file manager wants it.
+    pub fn creds(&self) -> Creds {
+        Creds {
+            uid: self.uid[3],
+            gid: self.gid[3],
+            real_uid: self.uid[0],
+            real_gid: self.gid[0],
+            group_count: self.group_count as u32,
+            groups: self.groups,
+            capabilities: if self.privileged() { u64::MAX } else { 0 },
+        }
+    }
+}
+
+/// Settings that calls keep and give back.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept {
+    /// ioprio_set.
+    pub ioprio: i32,
+    /// Scheduling policy.
+    pub policy: i32,
+    /// Scheduling priority.
+    pub priority: i32,
+    /// PR_SET_NO_NEW_PRIVS.
+    pub no_new_privs: bool,
+    /// PR_SET_DUMPABLE, stored inverted so that the default is "dumpable".
+    pub undumpable: bool,
+    /// PR_SET_KEEPCAPS.
+    pub keepcaps: bool,
+}
+
+impl Process {
+    /// Whether it has ended.
+    pub fn is_zombie(&self) -> bool {
+        matches!(self.life, Life::Zombie(_))
+    }
+
+    /// Whether it is init.
+    pub fn is_init(&self) -> bool {
+        self.pid == 1
+    }
+}
+
+/// A stop or fault signal to force on a thread: unblocked and unignored if need be.
+#[derive(Clone, Copy, Debug)]
+pub struct Forced(pub Info);

@@ -1,0 +1,77 @@
+//! Finding and making entries of the tables.
+
+use lsyscall_abi::{Errno, ThreadIdx};
+
+use crate::state::{ProcIdx, Process, Thread};
+use crate::{Parts, ProcMgr};
+
+/// Process ids go round below this (kernel.pid_max).
+pub const PID_MAX: i32 = 32768;
+/// Ids below are not used again after the first round, as in Linux.
+const RESERVED_PIDS: i32 = 300;
+
+impl<P: Parts> ProcMgr<P> {
+    /// All processes, zombies included.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = (ProcIdx, &Process)> {
+        self.procs.iter().enumerate().filter_map(|(i, p)| Some((ProcIdx(i), p.as_ref()?)))
+    }
+
+    /// The process of an id.
+    pub(crate) fn find_process(&self, pid: i32) -> Option<ProcIdx> {
+        self.processes().find(|(_, p)| p.pid == pid).map(|(i, _)| i)
+    }
+
+    /// The thread of an id.
+    pub(crate) fn find_thread(&self, tid: i32) -> Option<ThreadIdx> {
+        let at = self.threads.iter().position(|t| t.as_ref().is_some_and(|t| t.tid == tid))?;
+        Some(ThreadIdx(at as u16))
+    }
+
+    /// The process of an id, where 0 means the caller's.
+    pub(crate) fn process_or_caller(&self, t: ThreadIdx, pid: i32) -> Result<ProcIdx, Errno> {
+        let found = match pid {
+            0 => self.caller_process(t).map(|(p, _)| p),
+            pid if pid < 0 => return Err(Errno::EINVAL),
+            pid => self.find_process(pid).or_else(|| self.find_thread(pid).and_then(|t| Some(self.thread(t)?.process))),
+        };
+        found.ok_or(Errno::ESRCH)
+    }
+
+    /// A free thread slot. `EAGAIN` if all are taken.
+    pub(crate) fn free_thread(&self) -> Result<ThreadIdx, Errno> {
+        let at = self.threads.iter().position(Option::is_none).ok_or(Errno::EAGAIN)?;
+        Ok(ThreadIdx(at as u16))
+    }
+
+    /// Enters a process. `EAGAIN` if the table is full.
+    pub(crate) fn enter_process(&mut self, process: Process) -> Result<ProcIdx, Errno> {
+        let at = self.procs.iter().position(Option::is_none).ok_or(Errno::EAGAIN)?;
+        self.procs[at] = Some(process);
+        self.created += 1;
+        Ok(ProcIdx(at))
+    }
+
+    /// Enters a thread into its slot.
+    pub(crate) fn enter_thread(&mut self, t: ThreadIdx, thread: Thread) {
+        if let Some(slot) = self.threads.get_mut(t.index()) {
+            *slot = Some(thread);
+        }
+    }
+
+    /// An id nobody uses as process, thread, group or session.
+    pub(crate) fn new_pid(&mut self) -> Result<i32, Errno> {
+        for _ in 0..PID_MAX {
+            self.last_pid += 1;
+            if self.last_pid >= PID_MAX {
+                self.last_pid = RESERVED_PIDS;
+            }
+            let id = self.last_pid;
+            let taken = self.find_thread(id).is_some()
+                || self.processes().any(|(_, p)| p.pid == id || p.pgid == id || p.sid == id);
+            if !taken {
+                return Ok(id);
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+}
