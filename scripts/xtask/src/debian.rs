@@ -1,5 +1,6 @@
 //! Debian packages of the host.
 
+use crate::context::Context;
 use crate::process::{on_path, run, say, text};
 use anyhow::{bail, Result};
 use std::path::Path;
@@ -29,14 +30,16 @@ const SYSROOT: &[(&str, &str)] = &[
     ("/usr/bin/ld.lld-22", "lld-22"),
 ];
 
-/// Installs the packages whose tools are missing; `sysroot` adds those the private sysroot is made from.
-pub fn ensure(sysroot: bool) -> Result<()> {
+/// Installs the packages whose tools are missing; `sysroot` adds those the private sysroot is made from. Says which, and
+/// where it may not, the command to install them by.
+pub fn ensure(context: &Context, sysroot: bool) -> Result<()> {
     let mut packages: Vec<&str> = TOOLS
         .iter()
         .filter(|(tool, _)| !on_path(tool))
         .map(|(_, package)| *package)
         .collect();
-    if !has_venv() {
+    // Asking Python takes a while; an environment made by it answers as well.
+    if !context.target.join("venv/bin/python").exists() && !has_venv() {
         packages.push("python3-venv");
     }
     if sysroot {

@@ -21,7 +21,7 @@ pub struct Ready {
 /// Finds or makes everything; costs nothing when it is all there.
 pub fn all(context: &Context) -> Result<Ready> {
     let artefacts = Artefacts::load(context)?;
-    debian::ensure(!toolchain::active_has_target())?;
+    debian::ensure(context, !toolchain::active_has_target())?;
     let toolchain = toolchain::ensure(context)?;
     let kernel = fetch::kernel_source(context, &artefacts)?;
     fetch::deb(context, artefacts.deb("busybox")?)?;
