@@ -6,9 +6,11 @@ use anyhow::{bail, Result};
 use std::path::Path;
 use std::process::Command;
 
-/// What the build calls, and the package it comes from. A package is missing when its file is not there.
+/// What build and tests use, a program or a file, and the package it comes from, which is missing when that is not there.
 const TOOLS: &[(&str, &str)] = &[
     ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    ("/usr/aarch64-linux-gnu/lib/libc.a", "libc6-dev-arm64-cross"),
+    ("python3", "python3"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("qemu-aarch64-static", "qemu-user-static"),
     ("make", "make"),
@@ -35,7 +37,7 @@ const SYSROOT: &[(&str, &str)] = &[
 pub fn ensure(context: &Context, sysroot: bool) -> Result<()> {
     let mut packages: Vec<&str> = TOOLS
         .iter()
-        .filter(|(tool, _)| !on_path(tool))
+        .filter(|(tool, _)| !there(tool))
         .map(|(_, package)| *package)
         .collect();
     // Asking Python takes a while; an environment made by it answers as well.
@@ -54,6 +56,15 @@ pub fn ensure(context: &Context, sysroot: bool) -> Result<()> {
         return Ok(());
     }
     install(&packages)
+}
+
+/// Whether a program is on the search path, or a file where its absolute path says.
+fn there(tool: &str) -> bool {
+    if tool.starts_with('/') {
+        Path::new(tool).exists()
+    } else {
+        on_path(tool)
+    }
 }
 
 fn has_venv() -> bool {
