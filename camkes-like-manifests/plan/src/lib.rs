@@ -15,6 +15,7 @@ extern crate alloc;
 
 pub mod archive;
 pub mod badge;
+pub mod carve;
 mod object;
 pub mod startup;
 
@@ -312,4 +313,14 @@ impl Plan {
             origin.line,
         )
     }
+}
+
+/// Requests to the root task with the grant `supervisor`.
+pub mod supervisor {
+    /// Ends the run. Words: reason (0 exited, 1 killed by a signal, 2 the system failed), status.
+    pub const END: u64 = 1;
+    /// Label of the answer: done.
+    pub const DONE: u64 = 0;
+    /// Label of the answer: the root task knows no such request.
+    pub const BAD_REQUEST: u64 = 1;
 }

@@ -4,7 +4,9 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// Number of an object in [`crate::Plan::objects`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct ObjectId(pub u32);
 
 /// A place in a manifest.
