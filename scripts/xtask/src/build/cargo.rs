@@ -14,9 +14,20 @@ const ARCHIVE: &str = "PERSONA_ARCHIVE";
 /// The environment variable by which the bindings find the kernel they are generated from.
 const PREFIX: &str = "SEL4_PREFIX";
 
+/// Packages that run on the host only.
+const HOST_ONLY: &[&str] = &[
+    "image-packer",
+    "kernel-build",
+    "manifest-compiler",
+    "persona-harness",
+    "sel4-codegen",
+    "xtask",
+    "xtask-door",
+];
+
 /// What cargo is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linked {
+pub enum Task {
     /// Build programs.
     Build,
     /// Look at the code.
@@ -41,7 +52,7 @@ impl Cargo<'_> {
         workspace: &Path,
         compiled: &Compiled,
         profile: Profile,
-        what: Linked,
+        what: Task,
     ) -> Result<Vec<(String, PathBuf)>> {
         let target = self
             .context
@@ -67,16 +78,16 @@ impl Cargo<'_> {
         target: &Path,
         packages: &[&str],
         archive: Option<&Path>,
-        what: Linked,
     ) -> Result<Vec<PathBuf>> {
-        let mut command = self.command(&self.context.root, target, what);
+        let mut command = self.command(&self.context.root, target, Task::Build);
         if let Some(archive) = archive {
             command.env(ARCHIVE, archive);
         }
         for package in packages {
             command.args(["-p", package]);
         }
-        finish(&mut command, what).with_context(|| format!("building {}", packages.join(", ")))?;
+        finish(&mut command, Task::Build)
+            .with_context(|| format!("building {}", packages.join(", ")))?;
         let folder = target.join(TARGET).join("release");
         Ok(packages
             .iter()
@@ -84,13 +95,23 @@ impl Cargo<'_> {
             .collect())
     }
 
-    fn command(&self, folder: &Path, target: &Path, what: Linked) -> Command {
+    /// clippy over all crates of the repository that are built for the target.
+    pub fn lint(&self, target: &Path, archive: &Path) -> Result<()> {
+        let mut command = self.command(&self.context.root, target, Task::Clippy);
+        command.env(ARCHIVE, archive).arg("--workspace");
+        for package in HOST_ONLY {
+            command.args(["--exclude", package]);
+        }
+        finish(&mut command, Task::Clippy)
+    }
+
+    fn command(&self, folder: &Path, target: &Path, what: Task) -> Command {
         let mut command = self.toolchain.cargo();
         command
             .current_dir(folder)
             .env(PREFIX, self.prefix)
             .env("CARGO_TARGET_DIR", target)
-            .arg(if what == Linked::Build {
+            .arg(if what == Task::Build {
                 "build"
             } else {
                 "clippy"
@@ -100,8 +121,8 @@ impl Cargo<'_> {
     }
 }
 
-fn finish(command: &mut Command, what: Linked) -> Result<()> {
-    if what == Linked::Clippy {
+fn finish(command: &mut Command, what: Task) -> Result<()> {
+    if what == Task::Clippy {
         command.args(["-q", "--", "-D", "warnings"]);
     }
     run(command)

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::process::say;
 use crate::setup::{self, Ready};
 use anyhow::{bail, Context as _, Result};
-use cargo::{Cargo, Linked};
+use cargo::{Cargo, Task};
 use manifest_compiler::{compile, Compiled, Inputs};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ pub fn image_with(
     };
 
     let workspace = generate(context, &compiled, &folder)?;
-    let built = cargo.domains(&workspace, &compiled, profile, Linked::Build)?;
+    let built = cargo.domains(&workspace, &compiled, profile, Task::Build)?;
     let mut programs = Vec::new();
     for (domain, path) in &built {
         let elf = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
@@ -158,12 +158,7 @@ pub fn image_with(
     let archive_path = folder.join("system.archive");
     write_if_changed(&archive_path, &archive)?;
 
-    let programs = cargo.programs(
-        &folder.join("cargo"),
-        &[ROOT, LOADER],
-        Some(&archive_path),
-        Linked::Build,
-    )?;
+    let programs = cargo.programs(&folder.join("cargo"), &[ROOT, LOADER], Some(&archive_path))?;
     let root = programs[0].clone();
     let kernel = prefix.join("bin/kernel.elf");
     let image = pack(&programs[1], &kernel, &root)?;
@@ -194,12 +189,7 @@ pub fn bare(context: &Context, ready: &Ready, package: &str, profile: Profile) -
         toolchain: &ready.toolchain,
         prefix: &prefix,
     };
-    let programs = cargo.programs(
-        &folder.join("cargo"),
-        &[package, LOADER],
-        None,
-        Linked::Build,
-    )?;
+    let programs = cargo.programs(&folder.join("cargo"), &[package, LOADER], None)?;
     let image = pack(&programs[1], &prefix.join("bin/kernel.elf"), &programs[0])?;
     let path = folder.join("persona.img");
     write_if_changed(&path, &image)?;
@@ -227,15 +217,9 @@ pub fn clippy(context: &Context, system: &str, profile: Profile) -> Result<()> {
         prefix: &prefix,
     };
     let workspace = generate(context, &compiled, &folder)?;
-    cargo.domains(&workspace, &compiled, profile, Linked::Clippy)?;
+    cargo.domains(&workspace, &compiled, profile, Task::Clippy)?;
     let archive = built.image.with_file_name("system.archive");
-    cargo.programs(
-        &folder.join("cargo"),
-        &[ROOT, LOADER, "bindings-test"],
-        Some(&archive),
-        Linked::Clippy,
-    )?;
-    Ok(())
+    cargo.lint(&folder.join("cargo"), &archive)
 }
 
 /// Builds the kernel and gives its prefix.
