@@ -248,11 +248,17 @@ fn link(folder: &Path) -> Result<()> {
     let mut list = Command::new("rustup");
     list.args(["toolchain", "list", "-v"]);
     let known = String::from_utf8_lossy(&output(&mut list)?).into_owned();
-    let place = folder.to_string_lossy();
-    if known
+    // Another checkout's toolchain of the same compiler serves as well: checkouts must not take the name from each other.
+    let good = known
         .lines()
-        .any(|line| line.starts_with(NAME) && line.contains(place.as_ref()))
-    {
+        .filter(|line| line.split_whitespace().next() == Some(NAME))
+        .any(|line| {
+            line.split_whitespace().next_back().is_some_and(|place| {
+                let place = Path::new(place);
+                place.file_name() == folder.file_name() && place.join("persona-stamp").exists()
+            })
+        });
+    if good {
         return Ok(());
     }
     run(Command::new("rustup")
