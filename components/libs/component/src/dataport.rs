@@ -70,7 +70,7 @@ impl Dataport {
     }
 
     fn word(&self, off: usize) -> Option<&AtomicU64> {
-        if off % 8 != 0 || off.checked_add(8)? > self.len {
+        if !off.is_multiple_of(8) || off.checked_add(8)? > self.len {
             return None;
         }
         // SAFETY: within bounds and aligned (the base is 8-byte aligned); atomics may be shared.
