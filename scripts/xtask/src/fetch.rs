@@ -65,7 +65,8 @@ pub fn kernel_source(context: &Context, artefacts: &Artefacts) -> Result<PathBuf
         ),
     )?;
     fs::write(work.join("lib.rs"), "")?;
-    run(clean_cargo().current_dir(&work).args(["vendor", "vendored"])).with_context(|| {
+    // On its standard output cargo only says how to use vendored sources.
+    output(clean_cargo().current_dir(&work).args(["vendor", "vendored"])).with_context(|| {
         format!(
             "cargo could not fetch {} {}; is there a network, and is the version still in the registry? {LIST} says \
              which one is wanted",
