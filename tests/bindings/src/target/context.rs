@@ -54,6 +54,11 @@ impl Context {
             next_vaddr: FIRST_VADDR,
         };
         if !sel4::debug::AVAILABLE {
+            // Its page tables stay: they must not keep the tests' memory in use.
+            let mut others = context.boot.untypeds().filter(|desc| !desc.is_device);
+            context.untyped = others
+                .find(|desc| desc.size_bits >= 16 && desc.cap != memory)?
+                .cap;
             context.map_uart()?;
         }
         Some(context)

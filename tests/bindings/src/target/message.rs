@@ -176,7 +176,8 @@ pub(crate) fn bound_notification(context: &mut Context) -> Outcome {
     )
 }
 
-fn ticks() -> u64 {
+/// The virtual counter.
+pub(crate) fn ticks() -> u64 {
     let ticks;
     // SAFETY: reads the counter, which the kernel leaves open to user threads.
     unsafe { asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack)) };

@@ -5,6 +5,7 @@ mod faults;
 mod irq;
 mod message;
 mod objects;
+mod patches;
 mod registers;
 mod uart;
 mod vspace;
@@ -75,7 +76,12 @@ const TESTS: &[(&str, Test)] = &[
     ("registers_partial", registers::partial),
     ("suspend_and_resume", registers::suspend_and_resume),
     ("timer_interrupt", irq::timer),
+    ("lsyscall_routes", patches::lsyscall_routes),
+    ("timer_access", patches::timer_access),
+    ("fpu_owner_deleted", patches::fpu_owner_deleted),
+    ("retype_clears", patches::retype_clears),
     ("cost_of_a_call", message::measure),
+    ("cost_of_a_system_call", patches::measure),
 ];
 
 sel4_root_task::entry!(main, stack = 64 * 1024, heap = 1024 * 1024);
