@@ -1,0 +1,33 @@
+//! How the manager starts, and why it may not.
+
+use core::fmt;
+
+use persona_component::EnvError;
+
+/// Components below that the manager calls: none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deps {}
+
+/// Why the manager cannot start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewError {
+    /// Something is missing in the environment.
+    Env(EnvError),
+    /// Too little memory; says for what.
+    Memory(&'static str),
+}
+
+impl From<EnvError> for NewError {
+    fn from(error: EnvError) -> Self {
+        NewError::Env(error)
+    }
+}
+
+impl fmt::Display for NewError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NewError::Env(error) => error.fmt(f),
+            NewError::Memory(what) => write!(f, "memmgr: no memory for {what}"),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The frames: who holds how many references, which are free.
+
+use alloc::vec::Vec;
+
+use lsyscall_abi::Errno;
+
+use crate::machine::{Exhausted, Frame, Machine, PAGE};
+
+const REFS: u32 = (1 << 28) - 1;
+/// Belongs to an object (a VMO), not to a program's private memory.
+const OBJECT: u32 = 1 << 28;
+/// Not known to be all zero.
+const DIRTY: u32 = 1 << 29;
+/// Its contents are visible to instruction fetches.
+const SYNCED: u32 = 1 << 30;
+/// [`Machine::prepare`] was done.
+const READY: u32 = 1 << 31;
+
+/// Whose a new frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A program's private memory.
+    Anonymous,
+    /// A memory object.
+    Object,
+}
+
+/// The machine and the state of its frames.
+pub struct Pool<M> {
+    /// The machine.
+    pub machine: M,
+    meta: Vec<u32>,
+    free: Vec<u32>,
+    anonymous: u64,
+    objects: u64,
+}
+
+impl From<Exhausted> for Errno {
+    fn from(_: Exhausted) -> Errno {
+        Errno::ENOMEM
+    }
+}
+
+impl<M: Machine> Pool<M> {
+    /// Over a machine that has made no frames yet.
+    pub fn new(machine: M) -> Self {
+        Pool {
+            machine,
+            meta: Vec::new(),
+            free: Vec::new(),
+            anonymous: 0,
+            objects: 0,
+        }
+    }
+
+    /// Pages nobody uses.
+    pub fn free_pages(&self) -> u64 {
+        self.free.len() as u64 + self.machine.uncarved() / PAGE as u64
+    }
+
+    /// Pages in use and of whom: (private, of objects).
+    pub fn used(&self) -> (u64, u64) {
+        (self.anonymous, self.objects)
+    }
+
+    /// Pages made so far, used or free.
+    pub fn made(&self) -> u64 {
+        self.meta.len() as u64
+    }
+
+    /// Pages that are neither free nor counted as used: always 0 unless the books are wrong.
+    pub fn lost(&self) -> u64 {
+        let known = self.free.len() as u64 + self.anonymous + self.objects;
+        self.made().abs_diff(known)
+    }
+
+    /// Takes frames into the books that the machine has made with contents, each with one reference of an object.
+    pub fn adopt(&mut self, first: u32, count: u32) {
+        debug_assert_eq!(self.meta.len(), first as usize);
+        self.meta
+            .extend((0..count).map(|_| 1 | OBJECT | DIRTY));
+        self.objects += u64::from(count);
+    }
+
+    fn refill(&mut self) -> Result<(), Errno> {
+        let first = self.meta.len() as u32;
+        let count = self.machine.carve();
+        if count == 0 {
+            return Err(Errno::ENOMEM);
+        }
+        self.meta.resize(self.meta.len() + count as usize, 0);
+        self.free.extend((first..first + count).rev());
+        Ok(())
+    }
+
+    fn take(&mut self, owner: Owner) -> Result<Frame, Errno> {
+        if !self.machine.has_room() {
+            return Err(Errno::ENOMEM);
+        }
+        if self.free.is_empty() {
+            self.refill()?;
+        }
+        let id = self.free.pop().ok_or(Errno::ENOMEM)?;
+        let frame = Frame(id);
+        let meta = self.meta[id as usize];
+        if meta & READY == 0 && self.machine.prepare(frame).is_err() {
+            self.free.push(id);
+            return Err(Errno::ENOMEM);
+        }
+        let object = match owner {
+            Owner::Anonymous => {
+                self.anonymous += 1;
+                0
+            }
+            Owner::Object => {
+                self.objects += 1;
+                OBJECT
+            }
+        };
+        self.meta[id as usize] = 1 | object | READY | (meta & DIRTY);
+        Ok(frame)
+    }
+
+    /// A frame of zeros with one reference.
+    pub fn alloc_zero(&mut self, owner: Owner) -> Result<Frame, Errno> {
+        let frame = self.take(owner)?;
+        let meta = &mut self.meta[frame.0 as usize];
+        if *meta & DIRTY != 0 {
+            *meta &= !DIRTY;
+            self.machine.zero(frame);
+        }
+        // The program will write to it.
+        self.meta[frame.0 as usize] |= DIRTY;
+        Ok(frame)
+    }
+
+    /// A frame with any contents, which the caller overwrites at once, and one reference.
+    pub fn alloc_to_fill(&mut self, owner: Owner) -> Result<Frame, Errno> {
+        let frame = self.take(owner)?;
+        self.meta[frame.0 as usize] |= DIRTY;
+        Ok(frame)
+    }
+
+    /// A frame with a copy of another's contents and one reference.
+    pub fn alloc_copy(&mut self, from: Frame, owner: Owner) -> Result<Frame, Errno> {
+        self.ready(from)?;
+        let frame = self.take(owner)?;
+        self.machine.copy(from, frame);
+        self.meta[frame.0 as usize] |= DIRTY;
+        Ok(frame)
+    }
+
+    fn ready(&mut self, frame: Frame) -> Result<(), Errno> {
+        let meta = &mut self.meta[frame.0 as usize];
+        if *meta & READY == 0 {
+            self.machine.prepare(frame)?;
+            *meta |= READY;
+        }
+        Ok(())
+    }
+
+    /// One reference more. `ENOMEM` if there are too many.
+    pub fn share(&mut self, frame: Frame) -> Result<(), Errno> {
+        let meta = &mut self.meta[frame.0 as usize];
+        if *meta & REFS == REFS {
+            return Err(Errno::ENOMEM);
+        }
+        *meta += 1;
+        Ok(())
+    }
+
+    /// One reference less; the last one frees the frame.
+    pub fn release(&mut self, frame: Frame) {
+        let meta = &mut self.meta[frame.0 as usize];
+        debug_assert!(*meta & REFS > 0, "frame {frame:?} released too often");
+        if *meta & REFS == 0 {
+            return;
+        }
+        *meta -= 1;
+        if *meta & REFS == 0 {
+            if *meta & OBJECT != 0 {
+                self.objects -= 1;
+            } else {
+                self.anonymous -= 1;
+            }
+            *meta = (*meta & READY) | DIRTY;
+            self.free.push(frame.0);
+        }
+    }
+
+    /// References to a frame.
+    pub fn refs(&self, frame: Frame) -> u32 {
+        self.meta[frame.0 as usize] & REFS
+    }
+
+    /// Whether a private mapping may write to the frame: it is private memory and nobody else's.
+    pub fn exclusive(&self, frame: Frame) -> bool {
+        self.meta[frame.0 as usize] & (REFS | OBJECT) == 1
+    }
+
+    /// Whether the frame belongs to an object.
+    pub fn is_object(&self, frame: Frame) -> bool {
+        self.meta[frame.0 as usize] & OBJECT != 0
+    }
+
+    /// Reads from a frame; `buf` must not reach beyond its end.
+    pub fn read(&mut self, frame: Frame, off: usize, buf: &mut [u8]) -> Result<(), Errno> {
+        self.ready(frame)?;
+        let from = self.machine.bytes(frame).get(off..off + buf.len());
+        buf.copy_from_slice(from.ok_or(Errno::EFAULT)?);
+        Ok(())
+    }
+
+    /// Writes to a frame; `data` must not reach beyond its end.
+    pub fn write(&mut self, frame: Frame, off: usize, data: &[u8]) -> Result<(), Errno> {
+        self.wrote(frame)?;
+        let to = self.machine.bytes(frame).get_mut(off..off + data.len());
+        to.ok_or(Errno::EFAULT)?.copy_from_slice(data);
+        Ok(())
+    }
+
+    /// Zeroes a part of a frame.
+    pub fn clear(&mut self, frame: Frame, off: usize, len: usize) -> Result<(), Errno> {
+        self.wrote(frame)?;
+        if let Some(part) = self.machine.bytes(frame).get_mut(off..off + len) {
+            part.fill(0);
+        }
+        Ok(())
+    }
+
+    /// Copies between frames.
+    pub fn copy_part(
+        &mut self,
+        from: Frame,
+        from_off: usize,
+        to: Frame,
+        to_off: usize,
+        len: usize,
+    ) -> Result<(), Errno> {
+        self.ready(from)?;
+        self.wrote(to)?;
+        self.machine.copy_part(from, from_off, to, to_off, len);
+        Ok(())
+    }
+
+    fn wrote(&mut self, frame: Frame) -> Result<(), Errno> {
+        self.ready(frame)?;
+        let meta = &mut self.meta[frame.0 as usize];
+        *meta = (*meta | DIRTY) & !SYNCED;
+        Ok(())
+    }
+
+    /// Before a frame is mapped executable: makes sure instruction fetches see its contents.
+    pub fn sync_code(&mut self, frame: Frame) {
+        if self.meta[frame.0 as usize] & SYNCED == 0 && self.ready(frame).is_ok() {
+            self.machine.sync_code(frame);
+            self.meta[frame.0 as usize] |= SYNCED;
+        }
+    }
+
+    /// The frame has become writable to a program: its instructions are the program's own business from now on, but who
+    /// maps it executable later must look again.
+    pub fn unsync(&mut self, frame: Frame) {
+        self.meta[frame.0 as usize] &= !SYNCED;
+    }
+}

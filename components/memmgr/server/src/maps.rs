@@ -1,0 +1,329 @@
+//! Making, changing and copying mappings.
+
+use lsyscall_abi::Errno;
+use memmgr_api::{MapRequest, Placement, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE};
+
+use crate::frames::Owner;
+use crate::machine::{Machine, Rights};
+use crate::pagein::{Access, Core};
+use crate::space::{Entry, Space, LOWEST, USER_LIMIT};
+use crate::vma::{page_ceil, page_floor, Inherit, Role, Vma, MAX_MAPPINGS};
+use crate::vmo::MAX_SIZE;
+
+const ALL: u8 = PROT_READ | PROT_WRITE | PROT_EXEC;
+
+/// The page range of a request by a program; `EINVAL` if `addr` is not aligned or the range leaves user space.
+pub fn user_range(addr: u64, len: u64) -> Result<(u64, u64), Errno> {
+    let len = page_ceil(len).ok_or(Errno::EINVAL)?;
+    let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
+    if addr % PAGE_SIZE != 0 || end > USER_LIMIT {
+        return Err(Errno::EINVAL);
+    }
+    Ok((addr, end))
+}
+
+impl<M: Machine> Core<M> {
+    /// Maps memory; see `MemMgr::map`.
+    pub fn map(&mut self, space: &mut Space, req: &MapRequest) -> Result<u64, Errno> {
+        let len = page_ceil(req.len).ok_or(Errno::ENOMEM)?;
+        if len == 0 || req.prot & !ALL != 0 || req.off % PAGE_SIZE != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if len > USER_LIMIT {
+            return Err(Errno::ENOMEM);
+        }
+        if req.off.checked_add(len).is_none_or(|end| end > MAX_SIZE) {
+            return Err(Errno::EOVERFLOW);
+        }
+        if let Some(vmo) = req.vmo {
+            self.objects.get(vmo.0)?;
+        }
+        let private_data = !req.shared && req.prot & PROT_WRITE != 0;
+        let (start, cut) = match req.placement {
+            Placement::Hint => (space.place(req.addr, len).ok_or(Errno::ENOMEM)?, false),
+            Placement::Fixed | Placement::FixedNoReplace => {
+                if req.addr % PAGE_SIZE != 0 {
+                    return Err(Errno::EINVAL);
+                }
+                let end = req.addr.checked_add(len).filter(|&end| end <= USER_LIMIT);
+                let end = end.ok_or(Errno::ENOMEM)?;
+                if req.addr < LOWEST {
+                    return Err(Errno::EPERM);
+                }
+                let free = space.vmas.is_free(req.addr, end);
+                if !free && req.placement == Placement::FixedNoReplace {
+                    return Err(Errno::EEXIST);
+                }
+                (req.addr, !free)
+            }
+        };
+        let end = start + len;
+        let replaced: u64 = if cut {
+            space.vmas.clipped(start, end).map(|(s, v)| v.end - s).sum()
+        } else {
+            0
+        };
+        if space.vmas.pieces_after_cut(start, end) >= MAX_MAPPINGS
+            || !space.has_room(len - replaced)
+            || (private_data && !req.grows_down && !space.has_data_room(len))
+            || (private_data && len > self.total_bytes())
+        {
+            return Err(Errno::ENOMEM);
+        }
+        let made = match (req.vmo, req.shared) {
+            (None, true) => Some(self.objects.create(len)?),
+            _ => None,
+        };
+        if cut {
+            self.unmap(space, start, end);
+        }
+        let object = req.vmo.map(|vmo| vmo.0).or(made);
+        let vma = Vma {
+            end,
+            prot: req.prot,
+            max_prot: req.max_prot | req.prot,
+            shared: req.shared,
+            grows_down: req.grows_down,
+            object,
+            off: if object.is_some() { req.off } else { 0 },
+            valid_end: req.off.saturating_add(req.valid),
+            tag: req.tag,
+            role: if req.grows_down { Role::Stack } else { Role::Ordinary },
+            inherit: Inherit::Copy,
+        };
+        space.vmas.insert(start, vma);
+        self.settle(space);
+        if let Some(id) = made {
+            self.objects.drop_handle(id, &mut self.pool)?;
+        }
+        if req.populate {
+            self.populate(space, start, end);
+        }
+        Ok(start)
+    }
+
+    /// All memory that can hold pages, in bytes.
+    pub fn total_bytes(&self) -> u64 {
+        self.pool.made() * PAGE_SIZE + self.pool.machine.uncarved()
+    }
+
+    /// Brings the pages of a range in, as far as that goes.
+    pub fn populate(&mut self, space: &mut Space, start: u64, end: u64) {
+        let mut at = start;
+        while at < end {
+            let Some((_, vma)) = space.vmas.find(at) else { return };
+            let access = match vma.prot & PROT_WRITE != 0 && !vma.shared {
+                true => Access::Write,
+                false => Access::Read,
+            };
+            if self.touch(space, at, access).is_err() {
+                return;
+            }
+            at += PAGE_SIZE;
+        }
+    }
+
+    /// Unmaps whatever is mapped in the range.
+    pub fn unmap(&mut self, space: &mut Space, start: u64, end: u64) {
+        if space.vmas.is_free(start, end) {
+            return;
+        }
+        space.vmas.remove(start, end);
+        self.zap(space, start, end, false);
+        self.settle(space);
+    }
+
+    /// munmap(2), with its checks.
+    pub fn unmap_user(&mut self, space: &mut Space, addr: u64, len: u64) -> Result<(), Errno> {
+        let (start, end) = user_range(addr, len)?;
+        if start == end {
+            return Err(Errno::EINVAL);
+        }
+        if space.vmas.pieces_after_cut(start, end) > MAX_MAPPINGS {
+            return Err(Errno::ENOMEM);
+        }
+        self.unmap(space, start, end);
+        Ok(())
+    }
+
+    /// mprotect(2) on a page range: applies it up to the first hole.
+    pub fn protect(
+        &mut self,
+        space: &mut Space,
+        start: u64,
+        end: u64,
+        prot: u8,
+    ) -> Result<(), Errno> {
+        if space.vmas.len() + 2 > MAX_MAPPINGS {
+            return Err(Errno::ENOMEM);
+        }
+        let mut at = start;
+        while at < end {
+            let Some((_, vma)) = space.vmas.find(at) else {
+                return Err(Errno::ENOMEM);
+            };
+            if prot & !vma.max_prot != 0 {
+                return Err(Errno::EACCES);
+            }
+            let part_end = vma.end.min(end);
+            if vma.prot != prot {
+                let becomes_data = !vma.shared && vma.prot & PROT_WRITE == 0;
+                if becomes_data && prot & PROT_WRITE != 0 && !space.has_data_room(part_end - at) {
+                    return Err(Errno::ENOMEM);
+                }
+                space.vmas.change(at, part_end, |v| v.prot = prot);
+                self.restrict(space, at, part_end, prot);
+                self.settle(space);
+            }
+            at = part_end;
+        }
+        Ok(())
+    }
+
+    /// Takes rights away from present pages, or gives execution; writing comes back by faults.
+    fn restrict(&mut self, space: &mut Space, start: u64, end: u64, prot: u8) {
+        let (pool, hw) = (&mut self.pool, space.hw);
+        let exec = prot & PROT_EXEC != 0;
+        space
+            .pages
+            .update(start / PAGE_SIZE, end / PAGE_SIZE, |_, entry| {
+                let (Some(frame), Some((mapping, now))) = (entry.frame(), entry.mapping()) else {
+                    return;
+                };
+                if prot & ALL == 0 {
+                    pool.machine.unmap(hw, frame, mapping);
+                    *entry = Entry::unmapped(frame);
+                    return;
+                }
+                let rights = Rights {
+                    write: now.write && prot & PROT_WRITE != 0,
+                    exec,
+                };
+                if exec && !now.exec {
+                    pool.sync_code(frame);
+                }
+                if rights != now {
+                    pool.machine.protect(hw, frame, mapping, rights);
+                    *entry = Entry::mapped(frame, mapping, rights);
+                }
+            });
+    }
+
+    /// Sets the break; returns the new one, or the old one if that is not possible (brk(2)).
+    pub fn set_break(&mut self, space: &mut Space, addr: u64) -> u64 {
+        let old = space.brk;
+        if addr < space.start_brk || addr > USER_LIMIT {
+            return old;
+        }
+        let (Some(old_end), Some(new_end)) = (page_ceil(old), page_ceil(addr)) else {
+            return old;
+        };
+        if new_end < old_end {
+            self.unmap(space, new_end, old_end);
+        } else if new_end > old_end {
+            let more = new_end - old_end;
+            let clear = new_end
+                .checked_add(PAGE_SIZE)
+                .is_some_and(|end| space.vmas.is_free(old_end, end));
+            if !clear
+                || !space.has_room(more)
+                || !space.has_data_room(more)
+                || more > self.total_bytes()
+                || space.vmas.len() >= MAX_MAPPINGS
+                || new_end > USER_LIMIT
+            {
+                return old;
+            }
+            let vma = Vma {
+                end: new_end,
+                prot: PROT_READ | PROT_WRITE,
+                max_prot: ALL,
+                shared: false,
+                grows_down: false,
+                object: None,
+                off: 0,
+                valid_end: u64::MAX,
+                tag: 0,
+                role: Role::Heap,
+                inherit: Inherit::Copy,
+            };
+            space.vmas.insert(old_end, vma);
+        }
+        space.brk = addr;
+        addr
+    }
+
+    /// Copies mappings and private pages of `parent` into the empty `child`, copy-on-write.
+    pub fn fork(&mut self, parent: &mut Space, child: &mut Space) -> Result<(), Errno> {
+        child.limits = parent.limits;
+        child.start_brk = parent.start_brk;
+        child.brk = parent.brk;
+        child.barriers = parent.barriers;
+        let areas: alloc::vec::Vec<(u64, Vma)> = parent.vmas.iter().map(|(s, v)| (s, *v)).collect();
+        for (start, vma) in areas {
+            if vma.inherit == Inherit::Omit {
+                continue;
+            }
+            child.vmas.insert(start, vma);
+            self.settle(child);
+            if !vma.shared && vma.inherit == Inherit::Copy {
+                self.share_pages(parent, child, start, &vma)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shares the private pages of one mapping with a child. Pages of objects the child finds in the object.
+    fn share_pages(
+        &mut self,
+        parent: &mut Space,
+        child: &mut Space,
+        start: u64,
+        vma: &Vma,
+    ) -> Result<(), Errno> {
+        let (pool, hw) = (&mut self.pool, parent.hw);
+        let copy_now = vma.role == Role::ShimData;
+        let mut result = Ok(());
+        parent
+            .pages
+            .update(start / PAGE_SIZE, vma.end / PAGE_SIZE, |index, entry| {
+                let Some(frame) = entry.frame() else { return };
+                if result.is_err() || pool.is_object(frame) {
+                    return;
+                }
+                if !pool.machine.has_room() {
+                    result = Err(Errno::ENOMEM);
+                    return;
+                }
+                if copy_now {
+                    match pool.alloc_copy(frame, Owner::Anonymous) {
+                        Ok(copy) => {
+                            child.pages.set(index, Entry::unmapped(copy));
+                        }
+                        Err(errno) => result = Err(errno),
+                    }
+                    return;
+                }
+                if let Err(errno) = pool.share(frame) {
+                    result = Err(errno);
+                    return;
+                }
+                child.pages.set(index, Entry::unmapped(frame));
+                if let Some((mapping, now)) = entry.mapping() {
+                    if now.write {
+                        let rights = Rights { write: false, ..now };
+                        pool.machine.protect(hw, frame, mapping, rights);
+                        *entry = Entry::mapped(frame, mapping, rights);
+                    }
+                }
+            });
+        result
+    }
+
+    /// Everything goes.
+    pub fn clear(&mut self, space: &mut Space) {
+        self.zap(space, 0, page_floor(u64::MAX), false);
+        space.vmas.remove(0, u64::MAX);
+        self.settle(space);
+    }
+}

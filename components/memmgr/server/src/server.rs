@@ -1,0 +1,303 @@
+//! The component's state and its entries.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use lsyscall_abi::{Errno, ThreadIdx};
+use lsyscall_router::{dispatch_mem, Caller, SysResult};
+use memmgr_api::{
+    memmgr_dispatch, MemEvent, Space as Which, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE,
+    SHIM_BASE, SHIM_DATA,
+};
+use persona_component::{Component, Dataport, Env, FaultReply, Replies, UserFault, Wake};
+use persona_ipc::Message;
+
+use crate::alarm::Alarm;
+use crate::boot::NewError;
+use crate::frames::Pool;
+use crate::futex::Futexes;
+use crate::machine::{Archive, Machine};
+use crate::pagein::{Access, Core};
+use crate::space::Space;
+use crate::table::Table;
+use crate::vma::{Inherit, Role, Vma};
+use crate::vmo::Objects;
+
+/// What the manager knows of a thread.
+#[derive(Clone, Copy, Default)]
+pub struct Thread {
+    /// Number of its address space; 0 if it has none.
+    pub space: u32,
+    /// Its robust futex list.
+    pub robust: u64,
+}
+
+/// The initial archive while it is being unpacked.
+pub struct Initrd {
+    /// Where it is.
+    pub archive: Archive,
+    /// Which pages objects have taken over.
+    pub taken: Vec<bool>,
+}
+
+/// The memory manager on a machine.
+pub struct Server<M> {
+    /// Frames and objects.
+    pub(crate) core: Core<M>,
+    /// Address spaces.
+    pub(crate) spaces: Table<Space>,
+    pub(crate) threads: Vec<Thread>,
+    pub(crate) futexes: Futexes,
+    pub(crate) alarm: Alarm,
+    pub(crate) replies: Replies,
+    pub(crate) env: Env,
+    events: VecDeque<MemEvent>,
+    tell: Wake,
+    /// The client whose request from another domain is being served.
+    pub(crate) remote: Option<u8>,
+    /// The object that holds the shim's code.
+    shim: u32,
+    shim_len: u64,
+    pub(crate) initrd: Option<Initrd>,
+}
+
+impl<M: Machine> Server<M> {
+    /// The manager over a machine.
+    pub fn with_machine(
+        env: Env,
+        machine: M,
+    ) -> Result<Self, NewError> {
+        let mut pool = Pool::new(machine);
+        let archive = pool
+            .machine
+            .archive()
+            .map_err(|_| NewError::Memory("the initial archive"))?;
+        pool.adopt(archive.first, archive.pages);
+        let mut objects = Objects::new();
+        let code = lsyscall_shim::CODE;
+        let no_shim = NewError::Memory("the shim page");
+        let shim = objects.create(code.len() as u64).map_err(|_| no_shim)?;
+        let object = objects.get_mut(shim).map_err(|_| no_shim)?;
+        object.write(0, code, &mut pool).map_err(|_| no_shim)?;
+        Ok(Server {
+            core: Core { pool, objects },
+            spaces: Table::new(),
+            threads: Vec::new(),
+            futexes: Futexes::default(),
+            alarm: Alarm::new(&env)?,
+            replies: env.replies(),
+            events: VecDeque::new(),
+            tell: env.wake("events")?,
+            remote: None,
+            shim,
+            shim_len: code.len() as u64,
+            initrd: (archive.bytes > 0).then(|| Initrd {
+                archive,
+                taken: alloc::vec![false; archive.pages as usize],
+            }),
+            env,
+        })
+    }
+
+    /// The number of the address space meant.
+    pub(crate) fn space_id(&self, which: Which) -> Result<u32, Errno> {
+        let id = match which {
+            Which::Mm(mm) => mm.0,
+            Which::Thread(thread) => self.thread(thread).space,
+        };
+        self.spaces.get(id).map(|_| id).ok_or(Errno::ESRCH)
+    }
+
+    /// The address space meant, with frames and objects.
+    pub(crate) fn parts(&mut self, which: Which) -> Result<(&mut Core<M>, &mut Space), Errno> {
+        let id = match which {
+            Which::Mm(mm) => mm.0,
+            Which::Thread(thread) => self.thread(thread).space,
+        };
+        let space = self.spaces.get_mut(id).ok_or(Errno::ESRCH)?;
+        Ok((&mut self.core, space))
+    }
+
+    /// The calling thread's address space.
+    pub(crate) fn own(&mut self, c: &Caller) -> Result<(&mut Core<M>, &mut Space), Errno> {
+        self.parts(Which::Thread(c.thread))
+    }
+
+    /// What is known of a thread.
+    pub(crate) fn thread(&self, thread: ThreadIdx) -> Thread {
+        self.threads
+            .get(thread.index())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The record of a thread, made if there is none.
+    pub(crate) fn thread_mut(&mut self, thread: ThreadIdx) -> &mut Thread {
+        if self.threads.len() <= thread.index() {
+            self.threads.resize(thread.index() + 1, Thread::default());
+        }
+        &mut self.threads[thread.index()]
+    }
+
+    /// A new address space without mappings; its number.
+    pub(crate) fn new_space(&mut self) -> Result<u32, Errno> {
+        if !self.core.pool.machine.has_room() {
+            return Err(Errno::ENOMEM);
+        }
+        let hw = self.core.pool.machine.space()?;
+        match self.spaces.insert(Space::new(hw)) {
+            Some(id) => {
+                if let Some(space) = self.spaces.get_mut(id) {
+                    space.id = id;
+                }
+                Ok(id)
+            }
+            None => {
+                self.core.pool.machine.drop_space(hw);
+                Err(Errno::ENOMEM)
+            }
+        }
+    }
+
+    /// Puts the shim's pages into a new address space.
+    pub(crate) fn add_shim(&mut self, id: u32) -> Result<(), Errno> {
+        let code_end = SHIM_BASE + self.shim_len.next_multiple_of(PAGE_SIZE);
+        let code = Vma {
+            end: code_end,
+            prot: PROT_READ | PROT_EXEC,
+            max_prot: PROT_READ | PROT_EXEC,
+            shared: false,
+            grows_down: false,
+            object: Some(self.shim),
+            off: 0,
+            valid_end: u64::MAX,
+            tag: 0,
+            role: Role::ShimCode,
+            inherit: Inherit::Copy,
+        };
+        let data = Vma {
+            end: SHIM_DATA + PAGE_SIZE,
+            prot: PROT_READ | PROT_WRITE,
+            max_prot: PROT_READ | PROT_WRITE,
+            object: None,
+            role: Role::ShimData,
+            ..code
+        };
+        let space = self.spaces.get_mut(id).ok_or(Errno::ESRCH)?;
+        space.vmas.insert(SHIM_BASE, code);
+        space.vmas.insert(SHIM_DATA, data);
+        self.core.settle(space);
+        Ok(())
+    }
+
+    /// Lets the hardware map the shim's code, which every program needs at once. If that fails a fault will try again.
+    pub(crate) fn touch_shim(&mut self, id: u32) {
+        if let Some(space) = self.spaces.get_mut(id) {
+            let _ = self.core.touch(space, SHIM_BASE, Access::Exec);
+        }
+    }
+
+    /// Ends an address space that nobody holds.
+    pub(crate) fn reap(&mut self, id: u32) {
+        let unused = |s: &Space| !s.held && s.attached == 0;
+        if !self.spaces.get(id).is_some_and(unused) {
+            return;
+        }
+        if let Some(mut space) = self.spaces.remove(id) {
+            self.core.clear(&mut space);
+            self.core.pool.machine.drop_space(space.hw);
+        }
+    }
+
+    /// Unmaps pages of an object from all address spaces; private copies too unless `objects_only`.
+    pub(crate) fn withdraw(&mut self, object: u32, first: u64, end: u64, objects_only: bool) {
+        let from = first.saturating_mul(PAGE_SIZE);
+        let to = end.saturating_mul(PAGE_SIZE);
+        for id in self.core.objects.mappers(object) {
+            let Some(space) = self.spaces.get_mut(id) else {
+                continue;
+            };
+            let ranges: Vec<(u64, u64)> = space
+                .vmas
+                .iter()
+                .filter(|(_, vma)| vma.object == Some(object))
+                .filter_map(|(start, vma)| {
+                    let len = vma.end - start;
+                    let a = from.saturating_sub(vma.off).min(len);
+                    let b = to.saturating_sub(vma.off).min(len);
+                    (a < b).then_some((start + a, start + b))
+                })
+                .collect();
+            for (start, end) in ranges {
+                self.core.zap(space, start, end, objects_only);
+            }
+        }
+    }
+
+    /// Queues a fault for procmgr.
+    pub(crate) fn report(&mut self, event: MemEvent) {
+        self.forget_events(event.thread);
+        self.events.push_back(event);
+        self.tell.signal();
+    }
+
+    /// The next fault for procmgr.
+    pub(crate) fn take_event(&mut self) -> Option<MemEvent> {
+        self.events.pop_front()
+    }
+
+    /// Forgets what a thread did.
+    pub(crate) fn forget_events(&mut self, thread: ThreadIdx) {
+        self.events.retain(|event| event.thread != thread);
+    }
+
+    /// The buffer shared with the client being served.
+    pub(crate) fn bounce(&self) -> Result<Dataport, Errno> {
+        const NAMES: [&str; 16] = [
+            "bounce.0", "bounce.1", "bounce.2", "bounce.3", "bounce.4", "bounce.5", "bounce.6",
+            "bounce.7", "bounce.8", "bounce.9", "bounce.10", "bounce.11", "bounce.12", "bounce.13",
+            "bounce.14", "bounce.15",
+        ];
+        let client = self.remote.ok_or(Errno::EINVAL)?;
+        let name = NAMES.get(usize::from(client)).ok_or(Errno::EINVAL)?;
+        self.env.dataport(name).map_err(|_| Errno::EINVAL)
+    }
+
+    /// Ends the waits that are over and sets the alarm for the next.
+    fn expire(&mut self) {
+        let now = self.env.now_ns();
+        for thread in self.futexes.expire(now) {
+            self.replies.complete(thread, Errno::ETIMEDOUT.to_result());
+        }
+        self.alarm.set(self.futexes.earliest());
+    }
+}
+
+/// Number of the event `alarm_fired` among those consumed.
+const ALARM_FIRED: u32 = 1 << 0;
+
+impl<M: Machine> Component for Server<M> {
+    fn lsyscall(&mut self, caller: &Caller) -> SysResult {
+        self.core.pool.machine.refill();
+        dispatch_mem(self, caller)
+    }
+
+    fn fault(&mut self, thread: ThreadIdx, fault: &UserFault) -> FaultReply {
+        self.core.pool.machine.refill();
+        self.serve_fault(thread, fault)
+    }
+
+    fn request(&mut self, _interface: u8, client: u8, message: &mut Message) {
+        self.core.pool.machine.refill();
+        self.remote = Some(client);
+        memmgr_dispatch(self, message);
+        self.remote = None;
+    }
+
+    fn notified(&mut self, events: u32) {
+        if events & ALARM_FIRED != 0 {
+            self.alarm.fired();
+            self.expire();
+        }
+    }
+}

@@ -1,0 +1,511 @@
+//! The interface, and the direct road for callers of the same domain.
+
+use alloc::vec;
+
+use lsyscall_abi::{Errno, ThreadIdx};
+use memmgr_api::{
+    DirectMemory, MapRequest, MapsEntry, MemEvent, MemMgrService, MemStats, Mm, MmStats, Space,
+    Vmo, PAGE_SIZE,
+};
+use persona_ipc::{Cap, Chunk, CHUNK_BYTES};
+
+use crate::frames::Owner;
+use crate::machine::{Frame, Machine, PAGE};
+use crate::maps::user_range;
+use crate::server::Server;
+use crate::space::Limits;
+use crate::vma::page_ceil;
+use crate::vmo::{Page, MAX_SIZE};
+
+/// Largest untyped handed out, as a power of two: a CNode of 2^12 slots takes 2^17 bytes.
+const MAX_UNTYPED_BITS: u8 = 20;
+/// Smallest untyped of the kernel.
+const MIN_UNTYPED_BITS: u8 = 4;
+/// Bytes moved at a time through a client's buffer.
+const BULK_STEP: usize = 4096;
+
+impl<M: Machine> Server<M> {
+    /// A capability to an address space for the caller.
+    fn space_cap(&mut self, id: u32) -> Result<Cap, Errno> {
+        let lasting = self.remote.is_none();
+        let hw = self.spaces.get(id).ok_or(Errno::ESRCH)?.hw;
+        Ok(Cap(self.core.pool.machine.space_cap(hw, lasting)?))
+    }
+
+    /// Finishes making an address space, or undoes it.
+    fn made(&mut self, id: u32, result: Result<(), Errno>) -> Result<(Mm, Cap), Errno> {
+        match result.and_then(|()| self.space_cap(id)) {
+            Ok(cap) => Ok((Mm(id), cap)),
+            Err(errno) => {
+                if let Some(space) = self.spaces.get_mut(id) {
+                    space.held = false;
+                }
+                self.reap(id);
+                Err(errno)
+            }
+        }
+    }
+
+    fn fork_into(&mut self, parent: u32, child: u32) -> Result<(), Errno> {
+        // Two entries of one table: the child is taken out for the time.
+        let mut space = self.spaces.take_out(child).ok_or(Errno::ESRCH)?;
+        let result = match self.spaces.get_mut(parent) {
+            Some(parent) => self.core.fork(parent, &mut space),
+            None => Err(Errno::ESRCH),
+        };
+        self.spaces.put_back(child, space);
+        result
+    }
+
+    fn leave(&mut self, thread: ThreadIdx) {
+        let id = core::mem::take(&mut self.thread_mut(thread).space);
+        if let Some(space) = self.spaces.get_mut(id) {
+            space.attached = space.attached.saturating_sub(1);
+            self.reap(id);
+        }
+    }
+
+    /// Pages of the archive by offset; `EINVAL` outside.
+    fn archive_range(&self, off: u64, len: u64) -> Result<u64, Errno> {
+        let initrd = self.initrd.as_ref().ok_or(Errno::EINVAL)?;
+        let end = off.checked_add(len).ok_or(Errno::EINVAL)?;
+        (end <= initrd.archive.bytes)
+            .then_some(u64::from(initrd.archive.first))
+            .ok_or(Errno::EINVAL)
+    }
+
+    fn fill_from_archive(&mut self, id: u32, off: u64, len: u64) -> Result<(), Errno> {
+        let first = self.archive_range(off, len)?;
+        let Some(initrd) = self.initrd.as_mut() else {
+            return Err(Errno::EINVAL);
+        };
+        let (core, object) = (&mut self.core.pool, self.core.objects.get_mut(id)?);
+        for page in 0..len.div_ceil(PAGE_SIZE) {
+            let number = off / PAGE_SIZE + page;
+            let frame = Frame((first + number) as u32);
+            let taken = initrd.taken.get_mut(number as usize).ok_or(Errno::EINVAL)?;
+            let part = (len - page * PAGE_SIZE).min(PAGE_SIZE) as usize;
+            if part == PAGE && !*taken {
+                // Its reference passes from the archive to the object.
+                *taken = true;
+                object.pages.set(page, Page::of(frame));
+            } else {
+                // The rest of a last page is the archive's next header.
+                let copy = core.alloc_copy(frame, Owner::Object)?;
+                object.pages.set(page, Page::of(copy));
+                core.clear(copy, part, PAGE - part)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves bytes between a client's buffer and elsewhere in steps; `step` gets the offset and a piece, and returns how many
+    /// bytes went.
+    fn in_steps(
+        &mut self,
+        len: u64,
+        mut step: impl FnMut(&mut Self, u64, &mut [u8]) -> Result<usize, Errno>,
+    ) -> Result<u64, Errno> {
+        let len = len.min(self.bounce()?.len() as u64);
+        let mut piece = vec![0u8; BULK_STEP.min(len as usize)];
+        let mut done = 0;
+        while done < len {
+            let want = (len - done).min(BULK_STEP as u64) as usize;
+            match step(self, done, &mut piece[..want]) {
+                Ok(got) => {
+                    done += got as u64;
+                    if got < want {
+                        break;
+                    }
+                }
+                Err(errno) if done == 0 => return Err(errno),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl<M: Machine> MemMgrService for Server<M> {
+    fn mm_create(&mut self) -> Result<(Mm, Cap), Errno> {
+        let id = self.new_space()?;
+        let result = self.add_shim(id);
+        self.touch_shim(id);
+        self.made(id, result)
+    }
+
+    fn mm_fork(&mut self, parent: Mm) -> Result<(Mm, Cap), Errno> {
+        let parent = self.space_id(Space::Mm(parent))?;
+        let id = self.new_space()?;
+        let result = self.fork_into(parent, id);
+        self.touch_shim(id);
+        self.made(id, result)
+    }
+
+    fn mm_drop(&mut self, mm: Mm) -> Result<(), Errno> {
+        let (_, space) = self.parts(Space::Mm(mm))?;
+        space.held = false;
+        self.reap(mm.0);
+        Ok(())
+    }
+
+    fn attach(&mut self, thread: ThreadIdx, mm: Mm) -> Result<(), Errno> {
+        self.parts(Space::Mm(mm))?.1.attached += 1;
+        self.leave(thread);
+        let record = self.thread_mut(thread);
+        record.space = mm.0;
+        record.robust = 0;
+        Ok(())
+    }
+
+    fn detach(&mut self, thread: ThreadIdx) -> Result<(), Errno> {
+        if self.futexes.remove(thread).is_some() {
+            self.replies.forget(thread);
+            self.alarm.set(self.futexes.earliest());
+        }
+        self.forget_events(thread);
+        self.leave(thread);
+        self.thread_mut(thread).robust = 0;
+        Ok(())
+    }
+
+    fn map(&mut self, space: Space, request: MapRequest) -> Result<u64, Errno> {
+        let (core, space) = self.parts(space)?;
+        core.map(space, &request)
+    }
+
+    fn unmap(&mut self, space: Space, addr: u64, len: u64) -> Result<(), Errno> {
+        let (core, space) = self.parts(space)?;
+        core.unmap_user(space, addr, len)
+    }
+
+    fn set_brk(&mut self, mm: Mm, addr: u64) -> Result<(), Errno> {
+        let (_, space) = self.parts(Space::Mm(mm))?;
+        user_range(0, addr)?;
+        space.start_brk = addr;
+        space.brk = addr;
+        Ok(())
+    }
+
+    fn vmo_create(&mut self, size: u64) -> Result<Vmo, Errno> {
+        if !self.core.pool.machine.has_room() {
+            return Err(Errno::ENOMEM);
+        }
+        self.core.objects.create(size).map(Vmo)
+    }
+
+    fn vmo_ref(&mut self, vmo: Vmo) -> Result<(), Errno> {
+        self.core.objects.add_handle(vmo.0)
+    }
+
+    fn vmo_drop(&mut self, vmo: Vmo) -> Result<(), Errno> {
+        let core = &mut self.core;
+        core.objects.drop_handle(vmo.0, &mut core.pool)
+    }
+
+    fn vmo_resize(&mut self, vmo: Vmo, size: u64) -> Result<(), Errno> {
+        if size > MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        let old = self.core.objects.get(vmo.0)?.size;
+        if size < old {
+            let (first, end) = (size.div_ceil(PAGE_SIZE), old.div_ceil(PAGE_SIZE));
+            if first < end {
+                self.withdraw(vmo.0, first, end, false);
+            }
+            let core = &mut self.core;
+            let object = core.objects.get_mut(vmo.0)?;
+            object.release(first, u64::MAX, &mut core.pool);
+            let tail = first * PAGE_SIZE - size;
+            object.clear(size, tail, &mut core.pool)?;
+        }
+        self.core.objects.get_mut(vmo.0)?.size = size;
+        Ok(())
+    }
+
+    fn vmo_pages(&mut self, vmo: Vmo) -> Result<u64, Errno> {
+        Ok(self.core.objects.get(vmo.0)?.pages.len())
+    }
+
+    fn vmo_zero(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<(), Errno> {
+        let end = off.checked_add(len).ok_or(Errno::EINVAL)?;
+        let end = end.min(self.core.objects.get(vmo.0)?.size.max(off));
+        let first = off.div_ceil(PAGE_SIZE);
+        let last = end / PAGE_SIZE;
+        let whole = first < last;
+        if whole {
+            self.withdraw(vmo.0, first, last, true);
+        }
+        let core = &mut self.core;
+        let object = core.objects.get_mut(vmo.0)?;
+        if !whole && end > off {
+            return object.clear(off, end - off, &mut core.pool);
+        }
+        if whole {
+            object.release(first, last, &mut core.pool);
+            object.clear(off, first * PAGE_SIZE - off, &mut core.pool)?;
+            object.clear(last * PAGE_SIZE, end - last * PAGE_SIZE, &mut core.pool)?;
+        }
+        Ok(())
+    }
+
+    fn vmo_to_user(
+        &mut self,
+        vmo: Vmo,
+        off: u64,
+        to: Space,
+        addr: u64,
+        len: u64,
+    ) -> Result<u64, Errno> {
+        let (core, space) = self.parts(to)?;
+        core.object_to_user(vmo.0, off, space, addr, len)
+    }
+
+    fn user_to_vmo(
+        &mut self,
+        vmo: Vmo,
+        off: u64,
+        from: Space,
+        addr: u64,
+        len: u64,
+    ) -> Result<u64, Errno> {
+        let (core, space) = self.parts(from)?;
+        core.user_to_object(vmo.0, off, space, addr, len)
+    }
+
+    fn vmo_copy(
+        &mut self,
+        from: Vmo,
+        from_off: u64,
+        to: Vmo,
+        to_off: u64,
+        len: u64,
+    ) -> Result<u64, Errno> {
+        self.core.object_copy(from.0, from_off, to.0, to_off, len)
+    }
+
+    fn initrd_size(&mut self) -> Result<u64, Errno> {
+        Ok(self.initrd.as_ref().map_or(0, |i| i.archive.bytes))
+    }
+
+    fn initrd_vmo(&mut self, off: u64, len: u64) -> Result<Vmo, Errno> {
+        if off % PAGE_SIZE != 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.archive_range(off, len)?;
+        let id = self.core.objects.create(len)?;
+        match self.fill_from_archive(id, off, len) {
+            Ok(()) => Ok(Vmo(id)),
+            Err(errno) => {
+                self.vmo_drop(Vmo(id))?;
+                Err(errno)
+            }
+        }
+    }
+
+    fn initrd_read(&mut self, off: u64, len: u64) -> Result<Chunk, Errno> {
+        let size = self.initrd_size()?;
+        let len = len
+            .min(CHUNK_BYTES as u64)
+            .min(size.saturating_sub(off)) as usize;
+        let first = self.archive_range(off, len as u64)?;
+        let mut bytes = [0u8; CHUNK_BYTES];
+        let mut done = 0;
+        while done < len {
+            let at = off + done as u64;
+            let within = (at % PAGE_SIZE) as usize;
+            let n = (len - done).min(PAGE - within);
+            let frame = Frame((first + at / PAGE_SIZE) as u32);
+            let part = &mut bytes[done..done + n];
+            self.core.pool.read(frame, within, part)?;
+            done += n;
+        }
+        Ok(Chunk::new(&bytes[..len]))
+    }
+
+    fn initrd_done(&mut self) -> Result<(), Errno> {
+        if let Some(initrd) = self.initrd.take() {
+            for (page, taken) in initrd.taken.iter().enumerate() {
+                if !taken {
+                    let frame = Frame(initrd.archive.first + page as u32);
+                    self.core.pool.release(frame);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn futex_wake(&mut self, space: Space, addr: u64, count: u32) -> Result<u32, Errno> {
+        self.wake_futex(space, addr, count)
+    }
+
+    fn robust_exit(&mut self, thread: ThreadIdx, head: u64, tid: u32) -> Result<(), Errno> {
+        let known = self.thread(thread).robust;
+        let head = if head != 0 { head } else { known };
+        self.thread_mut(thread).robust = 0;
+        if head != 0 {
+            self.walk_robust_list(thread, head, tid);
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self, thread: ThreadIdx) -> Result<Option<i32>, Errno> {
+        let Some(timed) = self.futexes.remove(thread) else {
+            return Ok(None);
+        };
+        self.replies.forget(thread);
+        self.alarm.set(self.futexes.earliest());
+        let how = match timed {
+            // A handler ends it even with SA_RESTART, as Linux's restart block does.
+            true => Errno::ERESTARTNOHAND,
+            false => Errno::ERESTARTSYS,
+        };
+        Ok(Some(how.raw()))
+    }
+
+    fn next_event(&mut self) -> Result<Option<MemEvent>, Errno> {
+        Ok(self.take_event())
+    }
+
+    fn stats(&mut self) -> Result<MemStats, Errno> {
+        let pool = &self.core.pool;
+        let (anonymous, objects) = pool.used();
+        Ok(MemStats {
+            total: self.core.total_bytes(),
+            free: pool.free_pages() * PAGE_SIZE,
+            objects: objects * PAGE_SIZE,
+            anonymous: anonymous * PAGE_SIZE,
+            kernel: pool.machine.kernel_bytes(),
+            spaces: self.spaces.len() as u64,
+            lost: pool.lost(),
+        })
+    }
+
+    fn mm_stats(&mut self, space: Space) -> Result<MmStats, Errno> {
+        let (core, space) = self.parts(space)?;
+        Ok(space.stats(|frame| core.pool.is_object(frame)))
+    }
+
+    fn maps_after(&mut self, space: Space, addr: u64) -> Result<Option<MapsEntry>, Errno> {
+        let (_, space) = self.parts(space)?;
+        Ok(space.vmas.ending_above(addr).map(|(start, vma)| MapsEntry {
+            start,
+            end: vma.end,
+            prot: vma.prot,
+            shared: vma.shared,
+            off: vma.off,
+            tag: vma.tag,
+            role: vma.role as u8,
+        }))
+    }
+
+    fn alloc_untyped(&mut self, bits: u8) -> Result<Cap, Errno> {
+        if !(MIN_UNTYPED_BITS..=MAX_UNTYPED_BITS).contains(&bits) {
+            return Err(Errno::EINVAL);
+        }
+        let lasting = self.remote.is_none();
+        Ok(Cap(self.core.pool.machine.untyped(bits, lasting)?))
+    }
+
+    fn set_limits(
+        &mut self,
+        space: Space,
+        address_space: u64,
+        stack: u64,
+        data: u64,
+    ) -> Result<(), Errno> {
+        self.parts(space)?.1.limits = Limits {
+            address_space,
+            stack,
+            data,
+        };
+        Ok(())
+    }
+
+    fn fetch(&mut self, from: Space, addr: u64, len: u64) -> Result<Chunk, Errno> {
+        let mut bytes = [0u8; CHUNK_BYTES];
+        let len = len.min(CHUNK_BYTES as u64) as usize;
+        let got = self.read_space(from, addr, &mut bytes[..len])?;
+        Ok(Chunk::new(&bytes[..got]))
+    }
+
+    fn store(&mut self, to: Space, addr: u64, data: Chunk) -> Result<u64, Errno> {
+        Ok(self.write_space(to, addr, data.as_slice())? as u64)
+    }
+
+    fn fetch_bulk(&mut self, from: Space, addr: u64, len: u64) -> Result<u64, Errno> {
+        let buffer = self.bounce()?;
+        self.in_steps(len, |server, off, piece| {
+            let got = server.read_space(from, addr.wrapping_add(off), piece)?;
+            Ok(buffer.write(off as usize, &piece[..got]))
+        })
+    }
+
+    fn store_bulk(&mut self, to: Space, addr: u64, len: u64) -> Result<u64, Errno> {
+        let buffer = self.bounce()?;
+        self.in_steps(len, |server, off, piece| {
+            buffer.read(off as usize, piece);
+            server.write_space(to, addr.wrapping_add(off), piece)
+        })
+    }
+
+    fn vmo_fetch(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<u64, Errno> {
+        let buffer = self.bounce()?;
+        self.in_steps(len, |server, done, piece| {
+            let got = server.read_vmo(vmo, off.saturating_add(done), piece)?;
+            Ok(buffer.write(done as usize, &piece[..got]))
+        })
+    }
+
+    fn vmo_store(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<u64, Errno> {
+        let buffer = self.bounce()?;
+        self.in_steps(len, |server, done, piece| {
+            buffer.read(done as usize, piece);
+            server.write_vmo(vmo, off.saturating_add(done), piece)
+        })
+    }
+
+    fn fetch_small(&mut self, from: Space, addr: u64, len: u8) -> Result<(u64, u64), Errno> {
+        let mut bytes = [0u8; 16];
+        let len = usize::from(len);
+        let part = bytes.get_mut(..len).ok_or(Errno::EINVAL)?;
+        if self.read_space(from, addr, part)? != len {
+            return Err(Errno::EFAULT);
+        }
+        let word = u128::from_le_bytes(bytes);
+        Ok((word as u64, (word >> 64) as u64))
+    }
+
+    fn grow_heap(&mut self, addr: u64, bytes: u64) -> Result<u64, Errno> {
+        let Some(client) = self.remote else {
+            return Ok(0);
+        };
+        let pages = page_ceil(bytes).ok_or(Errno::ENOMEM)? / PAGE_SIZE;
+        if addr % PAGE_SIZE != 0 {
+            return Err(Errno::EINVAL);
+        }
+        Ok(self.core.pool.machine.grow_heap(client, addr, pages) * PAGE_SIZE)
+    }
+}
+
+impl<M: Machine> DirectMemory for Server<M> {
+    fn read_space(&mut self, from: Space, addr: u64, buf: &mut [u8]) -> Result<usize, Errno> {
+        let (core, space) = self.parts(from)?;
+        core.read_user(space, addr, buf)
+    }
+
+    fn write_space(&mut self, to: Space, addr: u64, data: &[u8]) -> Result<usize, Errno> {
+        let (core, space) = self.parts(to)?;
+        core.write_user(space, addr, data)
+    }
+
+    fn read_vmo(&mut self, vmo: Vmo, off: u64, buf: &mut [u8]) -> Result<usize, Errno> {
+        let core = &mut self.core;
+        core.objects.get(vmo.0)?.read(off, buf, &mut core.pool)
+    }
+
+    fn write_vmo(&mut self, vmo: Vmo, off: u64, data: &[u8]) -> Result<usize, Errno> {
+        let core = &mut self.core;
+        core.objects.get_mut(vmo.0)?.write(off, data, &mut core.pool)
+    }
+}

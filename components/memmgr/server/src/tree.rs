@@ -1,0 +1,144 @@
+//! A sparse array of per-page values: leaves of 64 in a sorted map.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+const LEAF: u64 = 64;
+
+/// A value that can be absent.
+pub trait Slot: Copy {
+    /// The absent value.
+    const EMPTY: Self;
+    /// Whether it is that.
+    fn is_empty(&self) -> bool;
+}
+
+struct Leaf<T> {
+    used: u32,
+    slots: [T; LEAF as usize],
+}
+
+/// The array.
+pub struct Tree<T> {
+    leaves: BTreeMap<u64, Box<Leaf<T>>>,
+    used: u64,
+}
+
+impl<T: Slot> Tree<T> {
+    /// All absent.
+    pub const fn new() -> Self {
+        Tree {
+            leaves: BTreeMap::new(),
+            used: 0,
+        }
+    }
+
+    /// Values present.
+    pub fn len(&self) -> u64 {
+        self.used
+    }
+
+    /// The value at `index`.
+    #[inline]
+    pub fn get(&self, index: u64) -> T {
+        match self.leaves.get(&(index / LEAF)) {
+            Some(leaf) => leaf.slots[(index % LEAF) as usize],
+            None => T::EMPTY,
+        }
+    }
+
+    /// Sets the value at `index`; returns the old one.
+    pub fn set(&mut self, index: u64, value: T) -> T {
+        let key = index / LEAF;
+        let leaf = match self.leaves.get_mut(&key) {
+            Some(leaf) => leaf,
+            None if value.is_empty() => return T::EMPTY,
+            None => self.leaves.entry(key).or_insert_with(|| {
+                Box::new(Leaf {
+                    used: 0,
+                    slots: [T::EMPTY; LEAF as usize],
+                })
+            }),
+        };
+        let old = core::mem::replace(&mut leaf.slots[(index % LEAF) as usize], value);
+        match (old.is_empty(), value.is_empty()) {
+            (true, false) => {
+                leaf.used += 1;
+                self.used += 1;
+            }
+            (false, true) => {
+                leaf.used -= 1;
+                self.used -= 1;
+                if leaf.used == 0 {
+                    self.leaves.remove(&key);
+                }
+            }
+            _ => {}
+        }
+        old
+    }
+
+    /// Calls `f` for each value present with an index in `first..end`, in order; `f` may change it or make it absent.
+    pub fn update(&mut self, first: u64, end: u64, mut f: impl FnMut(u64, &mut T)) {
+        if first >= end {
+            return;
+        }
+        let mut emptied = Vec::new();
+        for (&key, leaf) in self.leaves.range_mut(first / LEAF..=(end - 1) / LEAF) {
+            let base = key * LEAF;
+            let from = first.saturating_sub(base);
+            let to = (end - base).min(LEAF);
+            for at in from..to {
+                let slot = &mut leaf.slots[at as usize];
+                if slot.is_empty() {
+                    continue;
+                }
+                f(base + at, slot);
+                if slot.is_empty() {
+                    leaf.used -= 1;
+                    self.used -= 1;
+                }
+            }
+            if leaf.used == 0 {
+                emptied.push(key);
+            }
+        }
+        for key in emptied {
+            self.leaves.remove(&key);
+        }
+    }
+
+    /// How many values are present with an index in `first..end`.
+    pub fn count(&self, first: u64, end: u64) -> u64 {
+        if first >= end {
+            return 0;
+        }
+        let mut count = 0;
+        for (&key, leaf) in self.leaves.range(first / LEAF..=(end - 1) / LEAF) {
+            let base = key * LEAF;
+            let from = first.saturating_sub(base) as usize;
+            let to = (end - base).min(LEAF) as usize;
+            let present = leaf.slots[from..to].iter().filter(|v| !v.is_empty());
+            count += present.count() as u64;
+        }
+        count
+    }
+
+    /// The first value present with an index in `first..end`.
+    pub fn next(&self, first: u64, end: u64) -> Option<(u64, T)> {
+        if first >= end {
+            return None;
+        }
+        for (&key, leaf) in self.leaves.range(first / LEAF..=(end - 1) / LEAF) {
+            let base = key * LEAF;
+            let from = first.saturating_sub(base) as usize;
+            let to = (end - base).min(LEAF) as usize;
+            let found = (from..to).find(|&at| !leaf.slots[at].is_empty());
+            if let Some(at) = found {
+                return Some((base + at as u64, leaf.slots[at]));
+            }
+        }
+        None
+    }
+}
