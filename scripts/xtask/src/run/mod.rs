@@ -150,7 +150,9 @@ fn run(context: &Context, options: &RunArgs) -> Result<u8> {
         }
     };
     // Every run has an archive of its own: several may be going on at once.
-    let scratch = tempfile::Builder::new().prefix("persona-run-").tempdir()?;
+    let runs = context.target.join("persona/runs");
+    std::fs::create_dir_all(&runs)?;
+    let scratch = tempfile::Builder::new().tempdir_in(&runs)?;
     let initrd = scratch.path().join("rootfs.cpio");
     std::fs::write(&initrd, image_packer::cpio::write(&tree)?)?;
 
