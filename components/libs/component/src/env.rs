@@ -120,6 +120,44 @@ pub struct EnvParts {
     pub bootargs: BootArgs,
     /// Monotonic time in nanoseconds.
     pub clock: fn() -> u64,
+    /// Memory handed over (empty unless the manifest grants `ram`).
+    pub memory: BootMemory,
+    /// The domain's heap, for the component that makes memory.
+    pub heap: Option<Rc<dyn HeapHook>>,
+}
+
+/// An untyped capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ram {
+    /// Where the capability is.
+    pub cptr: u64,
+    /// Physical address of its first byte.
+    pub paddr: u64,
+    /// Its size as a power of two.
+    pub bits: u8,
+    /// Whether it is device memory: part of the initial archive.
+    pub device: bool,
+}
+
+/// All memory, as the root task hands it over.
+#[derive(Clone, Debug, Default)]
+pub struct BootMemory {
+    /// RAM, and the device untypeds that hold the archive.
+    pub untypeds: Vec<Ram>,
+    /// Physical address of the initial archive (page-aligned) and the address behind its last byte.
+    pub initrd: Option<(u64, u64)>,
+    /// Virtual addresses of this domain that nothing uses: first and end.
+    pub window: (u64, u64),
+}
+
+/// How the component that makes memory sees to the heap of its own domain.
+pub trait HeapHook {
+    /// Bytes the allocator can still hand out.
+    fn free(&self) -> usize;
+    /// First address behind the heap, and how many bytes it may grow by.
+    fn end(&self) -> (u64, u64);
+    /// `bytes` of memory have been mapped at [`HeapHook::end`].
+    fn extend(&self, bytes: u64);
 }
 
 impl Env {
@@ -170,12 +208,22 @@ impl Env {
         find(&self.parts.dataports, name).ok_or_else(|| self.missing("dataport", name))
     }
 
+    /// All dataports, for names with a common prefix.
+    pub fn dataports(&self) -> impl Iterator<Item = (&'static str, Dataport)> + '_ {
+        self.parts.dataports.iter().copied()
+    }
+
     /// A device's registers: mapped address and length in bytes.
     pub fn mmio(&self, name: &'static str) -> Result<(usize, usize), EnvError> {
         let found = self.parts.mmio.iter().find(|(n, ..)| *n == name);
         found
             .map(|&(_, addr, len)| (addr, len))
             .ok_or_else(|| self.missing("device", name))
+    }
+
+    /// All events it may raise, for names with a common prefix.
+    pub fn wakes(&self) -> impl Iterator<Item = (&'static str, &Wake)> + '_ {
+        self.parts.wakes.iter().map(|(name, wake)| (*name, wake))
     }
 
     /// An event it may raise.
@@ -194,6 +242,16 @@ impl Env {
     /// Empty capability slots.
     pub fn slots(&self) -> Slots {
         Rc::clone(&self.parts.slots)
+    }
+
+    /// Memory handed over at the start.
+    pub fn memory(&self) -> &BootMemory {
+        &self.parts.memory
+    }
+
+    /// The heap of the domain.
+    pub fn heap(&self) -> Option<Rc<dyn HeapHook>> {
+        self.parts.heap.clone()
     }
 
     /// The run's settings.
