@@ -14,7 +14,9 @@ mod env;
 
 pub use bootargs::BootArgs;
 pub use dataport::Dataport;
-pub use env::{Env, EnvError, EnvParts, Replies, ReplyPort, SlotSource, Slots, Wake};
+pub use env::{
+    BootMemory, Env, EnvError, EnvParts, HeapHook, Ram, Replies, ReplyPort, SlotSource, Slots, Wake,
+};
 
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{Caller, SysResult};

@@ -112,7 +112,8 @@ interface! {
         36 => fn vmo_store(vmo: Vmo, off: u64, len: u64) -> u64;
         /// Two words at a user address (for structures of up to 16 bytes, without the IPC buffer). `EFAULT`.
         37 => fn fetch_small(from: Space, addr: u64, len: u8) -> (u64, u64);
-        /// The heap of the calling domain has less than it wants: maps `bytes` more at its end. Returns how many were mapped.
-        38 => fn grow_heap(bytes: u64) -> u64;
+        /// The heap of the calling domain has less than it wants: maps `bytes` more at `addr`, its end (page-aligned, in the
+        /// heap's range). Returns how many were mapped.
+        38 => fn grow_heap(addr: u64, bytes: u64) -> u64;
     }
 }

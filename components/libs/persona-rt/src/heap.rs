@@ -1,0 +1,88 @@
+//! The domain's heap: one range that grows at its end.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::{Cell, UnsafeCell};
+
+use persona_component::HeapHook;
+use talc::{ErrOnOom, Span, Talc};
+
+struct Heap {
+    talc: UnsafeCell<Talc<ErrOnOom>>,
+    span: Cell<Span>,
+    limit: Cell<u64>,
+    used: Cell<usize>,
+}
+
+// SAFETY: a domain has exactly one thread, and no allocation happens inside another (`grow` runs outside of them).
+unsafe impl Sync for Heap {}
+
+#[global_allocator]
+static HEAP: Heap = Heap {
+    talc: UnsafeCell::new(Talc::new(ErrOnOom)),
+    span: Cell::new(Span::empty()),
+    limit: Cell::new(0),
+    used: Cell::new(0),
+};
+
+// SAFETY: talc's contract is kept: every block comes from the spans claimed in `init` and `extend`; there is one thread.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: one thread, not reentrant (see `Sync`); GlobalAlloc's callers give a layout of non-zero size.
+        match unsafe { (*self.talc.get()).malloc(layout) } {
+            Ok(block) => {
+                self.used.set(self.used.get() + layout.size());
+                block.as_ptr()
+            }
+            Err(()) => core::ptr::null_mut(),
+        }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        self.used.set(self.used.get() - layout.size());
+        if let Some(block) = core::ptr::NonNull::new(ptr) {
+            // SAFETY: the block came from `alloc` with the same layout.
+            unsafe { (*self.talc.get()).free(block, layout) };
+        }
+    }
+}
+
+/// Gives the allocator the mapped part of the heap.
+pub fn init(base: u64, mapped: u64, limit: u64) {
+    let span = Span::new(base as *mut u8, (base + mapped) as *mut u8);
+    HEAP.limit.set(base + limit);
+    // SAFETY: the plan maps this range for the heap and nothing else; called once, before the first allocation.
+    let claimed = unsafe { (*HEAP.talc.get()).claim(span) };
+    HEAP.span.set(claimed.unwrap_or(Span::empty()));
+}
+
+/// The heap as its owner sees it.
+pub struct DomainHeap;
+
+impl HeapHook for DomainHeap {
+    fn free(&self) -> usize {
+        HEAP.span.get().size().saturating_sub(HEAP.used.get())
+    }
+
+    fn end(&self) -> (u64, u64) {
+        let end = end_of(HEAP.span.get());
+        (end, HEAP.limit.get().saturating_sub(end))
+    }
+
+    fn extend(&self, bytes: u64) {
+        let old = HEAP.span.get();
+        let Some((base, _)) = old.get_base_acme() else {
+            return;
+        };
+        let (end, room) = self.end();
+        let wanted = Span::new(base, (end + bytes.min(room)) as *mut u8);
+        // SAFETY: the caller has mapped `bytes` at the end of the claimed heap, which are nobody's yet.
+        HEAP.span
+            .set(unsafe { (*HEAP.talc.get()).extend(old, wanted) });
+    }
+}
+
+/// First page behind a span.
+fn end_of(span: Span) -> u64 {
+    span.get_base_acme()
+        .map_or(0, |(_, acme)| (acme as u64).next_multiple_of(4096))
+}
