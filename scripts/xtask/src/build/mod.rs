@@ -86,16 +86,24 @@ impl Built {
     }
 }
 
-/// The names of the systems whose manifests are in the repository.
+/// The names of the systems in the repository: the manifests that name one. Others are only there to be extended.
 pub fn systems(context: &Context) -> Result<Vec<String>> {
     let folder = context.root.join(MANIFESTS).join("systems");
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let named = text.parse::<toml::Table>().map(|manifest| {
+            manifest
+                .get("system")
+                .is_some_and(|system| system.get("name").is_some())
+        });
+        // One that cannot be read is left to the manifest compiler, which says where it is wrong.
+        if named.unwrap_or(true) {
             names.extend(
                 path.file_stem()
                     .map(|name| name.to_string_lossy().into_owned()),
