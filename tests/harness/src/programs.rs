@@ -72,13 +72,23 @@ fn compile(program: &Path, files: &[PathBuf], flags: &[&str]) -> Result<()> {
     if changed(program).is_some_and(|built| newest.is_some_and(|newest| built > newest)) {
         return Ok(());
     }
+    // Built beside and moved in place, so that nobody ever sees half of it.
+    let folder = program.parent().unwrap_or(Path::new("."));
+    let built = tempfile::Builder::new()
+        .tempfile_in(folder)
+        .with_context(|| format!("making a file in {}", folder.display()))?;
     let output = Command::new(COMPILER)
         .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror"])
         // Wrong calls are what many cases are about.
-        .args(["-Wno-stringop-overflow", "-Wno-stringop-overread", "-Wno-nonnull", "-Wno-unused-result"])
+        .args([
+            "-Wno-stringop-overflow",
+            "-Wno-stringop-overread",
+            "-Wno-nonnull",
+            "-Wno-unused-result",
+        ])
         .args(flags)
         .arg("-o")
-        .arg(program)
+        .arg(built.path())
         .args(files.iter().filter(|file| {
             file.extension()
                 .is_some_and(|extension| extension == "c" || extension == "S")
@@ -92,5 +102,8 @@ fn compile(program: &Path, files: &[PathBuf], flags: &[&str]) -> Result<()> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+    built
+        .persist(program)
+        .with_context(|| format!("writing {}", program.display()))?;
     Ok(())
 }

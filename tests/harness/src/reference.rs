@@ -155,9 +155,10 @@ impl Runner for DebianLinux {
     }
 
     fn run_with(&self, spec: &RunSpec, on_output: &mut dyn FnMut(&[u8])) -> Result<Outcome> {
-        let initramfs = self.work.join("reference-initramfs.cpio");
-        fs::write(&initramfs, self.initramfs(spec)?)
-            .with_context(|| format!("writing {}", initramfs.display()))?;
+        // A file of this run's own: several runs may go on at once.
+        let mut initramfs = tempfile::NamedTempFile::new_in(&self.work)
+            .with_context(|| format!("making a file in {}", self.work.display()))?;
+        initramfs.write_all(&self.initramfs(spec)?)?;
         let started = Instant::now();
         let mut command = Command::new("qemu-system-aarch64");
         command
@@ -166,7 +167,7 @@ impl Runner for DebianLinux {
             .args(["-serial", "stdio", "-kernel"])
             .arg(&self.reference.kernel)
             .arg("-initrd")
-            .arg(&initramfs)
+            .arg(initramfs.path())
             .args([
                 "-append",
                 "console=ttyAMA0 quiet loglevel=0 kpti=off nokaslr audit=0 random.trust_bootloader=on panic=-1",
