@@ -87,6 +87,10 @@ pub trait SlotSource {
     fn add_node(&self, cptr: u64);
     /// An empty slot of the root CNode (to hold a second-level CNode).
     fn alloc_root(&self) -> Option<u64>;
+    /// How CNode invocations address the slot of a capability pointer from the root CNode: index and depth in bits.
+    fn locate(&self, cptr: u64) -> (u64, u8) {
+        (cptr, 64)
+    }
 }
 
 /// The domain's slot source, shared by its components.

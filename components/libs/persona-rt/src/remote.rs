@@ -38,7 +38,8 @@ impl RemoteParts {
         if receive.is_none() {
             *receive = self.slots.alloc();
             if let Some(cptr) = *receive {
-                self.cnode.slot(cptr, 64).receive_here();
+                let (index, depth) = self.slots.locate(cptr);
+                self.cnode.slot(index, depth).receive_here();
             }
         }
     }

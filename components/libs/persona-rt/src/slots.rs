@@ -17,7 +17,14 @@ struct Pool {
     free: Vec<u64>,
     root: (u64, u64),
     node: (u64, u64),
+    /// Root slots that hold second-level CNodes.
+    nodes: Vec<u64>,
 }
+
+/// Root slots of the plan that hold second-level CNodes: the domain's own CNodes, and its reply CNode.
+const PLAN_NODES: [u64; 2] = [4, 5];
+/// Bits of an address that lead to a slot of the root CNode: all but those of a second-level CNode.
+const ROOT_DEPTH: u8 = 52;
 
 impl SlotPool {
     /// Over the root CNode's free slots, by index.
@@ -27,6 +34,7 @@ impl SlotPool {
                 free: Vec::new(),
                 root: (first, end),
                 node: (0, 0),
+                nodes: PLAN_NODES.to_vec(),
             }),
         }
     }
@@ -58,6 +66,7 @@ impl SlotSource for SlotPool {
         let (first, end) = pool.node;
         pool.free.extend(first..end);
         pool.node = (cptr, cptr + NODE_SLOTS);
+        pool.nodes.push(cptr >> 12);
     }
 
     fn alloc_root(&self) -> Option<u64> {
@@ -67,5 +76,13 @@ impl SlotSource for SlotPool {
             pool.root.1 -= 1;
             (end - 1) << 12
         })
+    }
+
+    fn locate(&self, cptr: u64) -> (u64, u8) {
+        if self.inner.borrow().nodes.contains(&(cptr >> 12)) {
+            (cptr, 64)
+        } else {
+            (cptr >> 12, ROOT_DEPTH)
+        }
     }
 }

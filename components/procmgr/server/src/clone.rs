@@ -10,10 +10,10 @@ use lsyscall_shim as shim;
 use memmgr_api::{MemMgr, Space, UserMemory, SHIM_BASE, SHIM_DATA};
 
 use crate::limits;
+use crate::machine::Machine;
 use crate::machine::Regs;
 use crate::signal::Queue;
 use crate::state::{AddressSpace, Continuation, Life, Parked, ProcIdx, Process, Thread};
-use crate::machine::Machine;
 use crate::{Parts, ProcMgr};
 
 /// Flags of clone(2) that matter here.
@@ -43,8 +43,15 @@ pub mod flags {
     /// Dispositions back to the default (clone3).
     pub const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     /// Namespaces and pidfds, which there are not.
-    pub const UNSUPPORTED: u64 =
-        0x1000 | 0x2_0000 | 0x80 | 0x0200_0000 | 0x0400_0000 | 0x0800_0000 | 0x1000_0000 | 0x2000_0000 | 0x4000_0000;
+    pub const UNSUPPORTED: u64 = 0x1000
+        | 0x2_0000
+        | 0x80
+        | 0x0200_0000
+        | 0x0400_0000
+        | 0x0800_0000
+        | 0x1000_0000
+        | 0x2000_0000
+        | 0x4000_0000;
 }
 
 /// One clone to carry out.
@@ -85,7 +92,10 @@ impl<P: Parts> ProcMgr<P> {
         let uid = process.ids.uid[0];
         let nproc = process.limits.soft(limits::NPROC);
         if uid != 0 {
-            let mine = self.processes().filter(|(_, q)| q.ids.uid[0] == uid).map(|(_, q)| q.threads.len() as u64);
+            let mine = self
+                .processes()
+                .filter(|(_, q)| q.ids.uid[0] == uid)
+                .map(|(_, q)| q.threads.len() as u64);
             if mine.sum::<u64>() >= nproc {
                 return Err(Errno::EAGAIN);
             }
@@ -97,15 +107,19 @@ impl<P: Parts> ProcMgr<P> {
         let regs = self.machine.read(t);
         let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
         let area = (!process.fp_areas).trailing_zeros() as usize;
-        if area >= shim::SAVE_AREAS {
+        if area as u64 >= shim::FP_AREAS {
             return Err(Errno::EAGAIN);
         }
         process.fp_areas |= 1 << area;
         let mut to_shim = regs;
         to_shim.x[0] = area_address(area);
-        to_shim.pc = SHIM_BASE + shim::SAVE_FP;
+        to_shim.pc = SHIM_BASE + shim::at::SAVE_FP;
         let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
-        thread.continuation = Some(Continuation::SaveFp { regs, clone: request, area });
+        thread.continuation = Some(Continuation::SaveFp {
+            regs,
+            clone: request,
+            area,
+        });
         self.machine.write(t, &to_shim, true);
         Ok(Flow::Taken)
     }
@@ -120,18 +134,26 @@ impl<P: Parts> ProcMgr<P> {
 
     /// The shim page has done its part for a thread; `pc` tells whether it is really there.
     pub(crate) fn continue_from_shim(&mut self, t: ThreadIdx, pc: u64) {
-        let Some(thread) = self.thread_mut(t) else { return };
-        let Some(continuation) = thread.continuation.take() else { return };
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
+        let Some(continuation) = thread.continuation.take() else {
+            return;
+        };
         let expected = match continuation {
-            Continuation::SaveFp { .. } => shim::SAVE_FP_DONE,
-            Continuation::LoadFp { .. } => shim::LOAD_FP_DONE,
-            Continuation::ZeroFp { .. } => shim::ZERO_FP_DONE,
+            Continuation::SaveFp { .. } => shim::at::SAVE_FP_SVC + 4,
+            Continuation::LoadFp { .. } => shim::at::LOAD_FP_SVC + 4,
+            Continuation::ZeroFp { .. } => shim::at::ZERO_FP_SVC + 4,
         };
         if pc != SHIM_BASE + expected {
             log::warn!("thread {} left the shim page at {pc:#x}", t.0);
         }
         match continuation {
-            Continuation::SaveFp { mut regs, clone, area } => {
+            Continuation::SaveFp {
+                mut regs,
+                clone,
+                area,
+            } => {
                 match self.clone_finish(t, &regs, clone, area) {
                     Ok((tid, Some(child))) => {
                         regs.x[0] = tid as u64;
@@ -158,10 +180,18 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     pub(crate) fn free_area(&mut self, t: ThreadIdx, area: usize) {
-        let Some(p) = self.thread(t).map(|th| th.process) else { return };
-        let Some(space) = self.process(p).and_then(|p| p.space.clone()) else { return };
+        let Some(p) = self.thread(t).map(|th| th.process) else {
+            return;
+        };
+        let Some(space) = self.process(p).and_then(|p| p.space.clone()) else {
+            return;
+        };
         for process in self.procs.iter_mut().flatten() {
-            if process.space.as_ref().is_some_and(|s| Rc::ptr_eq(s, &space)) {
+            if process
+                .space
+                .as_ref()
+                .is_some_and(|s| Rc::ptr_eq(s, &space))
+            {
                 process.fp_areas &= !(1 << area);
             }
         }
@@ -182,7 +212,8 @@ impl<P: Parts> ProcMgr<P> {
         let space = process.space.clone().ok_or(Errno::ESRCH)?;
         let tid = self.new_pid()?;
         if f & flags::PARENT_SETTID != 0 {
-            self.mem.copy_out(Space::Thread(t), request.parent_tid, &tid.to_le_bytes())?;
+            self.mem
+                .copy_out(Space::Thread(t), request.parent_tid, &tid.to_le_bytes())?;
         }
         let parent_thread = self.thread(t).ok_or(Errno::ESRCH)?;
         let thread = Thread {
@@ -191,8 +222,16 @@ impl<P: Parts> ProcMgr<P> {
             blocked: parent_thread.blocked,
             saved_mask: None,
             pending: Queue::default(),
-            altstack: if f & flags::VM != 0 && f & flags::VFORK == 0 { (0, 2, 0) } else { parent_thread.altstack },
-            clear_child_tid: if f & flags::CHILD_CLEARTID != 0 { request.child_tid } else { 0 },
+            altstack: if f & flags::VM != 0 && f & flags::VFORK == 0 {
+                (0, 2, 0)
+            } else {
+                parent_thread.altstack
+            },
+            clear_child_tid: if f & flags::CHILD_CLEARTID != 0 {
+                request.child_tid
+            } else {
+                0
+            },
             parked: None,
             continuation: None,
             stopped: false,
@@ -226,10 +265,18 @@ impl<P: Parts> ProcMgr<P> {
                 }
             }
         };
-        self.enter_thread(child, Thread { process: child_process, ..thread });
+        self.enter_thread(
+            child,
+            Thread {
+                process: child_process,
+                ..thread
+            },
+        );
         if f & flags::CHILD_SETTID != 0 {
             // Linux ignores a bad address here too: the child would see it.
-            let _ = self.mem.copy_out(Space::Thread(child), request.child_tid, &tid.to_le_bytes());
+            let _ = self
+                .mem
+                .copy_out(Space::Thread(child), request.child_tid, &tid.to_le_bytes());
         }
         let mut start = *regs;
         start.x[0] = 0;
@@ -241,7 +288,7 @@ impl<P: Parts> ProcMgr<P> {
         }
         let mut to_shim = start;
         to_shim.x[0] = area_address(area);
-        to_shim.pc = SHIM_BASE + shim::LOAD_FP;
+        to_shim.pc = SHIM_BASE + shim::at::LOAD_FP;
         if let Some(thread) = self.thread_mut(child) {
             thread.continuation = Some(Continuation::LoadFp { regs: start, area });
         }
@@ -258,12 +305,18 @@ impl<P: Parts> ProcMgr<P> {
         Ok((tid, (f & flags::VFORK != 0).then_some(child_process)))
     }
 
-    fn attach_clone(&mut self, t: ThreadIdx, child: ThreadIdx, space: &AddressSpace, f: u64) -> Result<(), Errno> {
+    fn attach_clone(
+        &mut self,
+        t: ThreadIdx,
+        child: ThreadIdx,
+        space: &AddressSpace,
+        f: u64,
+    ) -> Result<(), Errno> {
         self.mem.attach(child, space.mm)?;
-        let result = self
-            .machine
-            .set_space(child, space.vspace)
-            .and_then(|()| self.fs.clone_thread(t, child, f & flags::FILES != 0, f & flags::FS != 0));
+        let result = self.machine.set_space(child, space.vspace).and_then(|()| {
+            self.fs
+                .clone_thread(t, child, f & flags::FILES != 0, f & flags::FS != 0)
+        });
         if result.is_err() {
             let _ = self.mem.detach(child);
         }
@@ -285,8 +338,14 @@ impl<P: Parts> ProcMgr<P> {
         area: usize,
     ) -> Result<ProcIdx, (Errno, Rc<AddressSpace>)> {
         let now = self.now();
-        let Some((parent, from)) = self.caller_process(caller) else { return Err((Errno::ESRCH, space)) };
-        let real_parent = if request.flags & flags::PARENT != 0 { from.parent.unwrap_or(parent) } else { parent };
+        let Some((parent, from)) = self.caller_process(caller) else {
+            return Err((Errno::ESRCH, space));
+        };
+        let real_parent = if request.flags & flags::PARENT != 0 {
+            from.parent.unwrap_or(parent)
+        } else {
+            parent
+        };
         let vfork = request.flags & flags::VFORK != 0;
         let mut actions = from.actions.clone();
         if request.flags & flags::CLEAR_SIGHAND != 0 {
@@ -303,10 +362,18 @@ impl<P: Parts> ProcMgr<P> {
             stop_unreported: false,
             continue_unreported: false,
             space: Some(space.clone()),
-            fp_areas: if request.flags & flags::VM != 0 { from.fp_areas } else { 1 << area },
+            fp_areas: if request.flags & flags::VM != 0 {
+                from.fp_areas
+            } else {
+                1 << area
+            },
             actions,
             pending: Queue::default(),
-            exit_signal: if request.flags & flags::PARENT != 0 { from.exit_signal } else { request.exit_signal },
+            exit_signal: if request.flags & flags::PARENT != 0 {
+                from.exit_signal
+            } else {
+                request.exit_signal
+            },
             death_signal: 0,
             subreaper: false,
             has_execed: false,
@@ -329,11 +396,19 @@ impl<P: Parts> ProcMgr<P> {
 
     /// vfork's parent goes on.
     pub(crate) fn release_vfork(&mut self, p: ProcIdx) {
-        let Some(process) = self.process_mut(p) else { return };
-        let Some(parent) = process.vfork_parent.take() else { return };
-        let Some(thread) = self.thread_mut(parent) else { return };
+        let Some(process) = self.process_mut(p) else {
+            return;
+        };
+        let Some(parent) = process.vfork_parent.take() else {
+            return;
+        };
+        let Some(thread) = self.thread_mut(parent) else {
+            return;
+        };
         match thread.parked.take() {
-            Some(Parked::Vfork { regs, child }) if child == p => self.enter_user(parent, regs, None),
+            Some(Parked::Vfork { regs, child }) if child == p => {
+                self.enter_user(parent, regs, None)
+            }
             other => thread.parked = other,
         }
     }
@@ -349,5 +424,5 @@ impl<P: Parts> ProcMgr<P> {
 
 /// Address of a save area in every process.
 fn area_address(area: usize) -> u64 {
-    SHIM_DATA + (area * shim::SAVE_AREA_BYTES) as u64
+    SHIM_DATA + area as u64 * shim::FP_AREA_BYTES
 }

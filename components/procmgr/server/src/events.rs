@@ -30,10 +30,18 @@ impl<P: Parts> ProcMgr<P> {
             FaultKind::Arithmetic => (SIGFPE, 7),
             FaultKind::OutOfMemory => (SIGKILL, 0),
         };
-        let Some(thread) = self.thread_mut(t) else { return };
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
         let p = thread.process;
         thread.fault = (event.addr, event.esr);
-        log::debug!("thread {} faults: {:?} at {:#x}, pc {:#x}", thread.tid, event.kind, event.addr, event.pc);
+        log::debug!(
+            "thread {} faults: {:?} at {:#x}, pc {:#x}",
+            thread.tid,
+            event.kind,
+            event.addr,
+            event.pc
+        );
         if signal == SIGKILL || thread.continuation.is_some() {
             if signal == SIGKILL {
                 log::warn!("out of memory: process of thread {} is killed", thread.tid);
@@ -53,7 +61,10 @@ impl<P: Parts> ProcMgr<P> {
             if !signal.is_valid() {
                 continue;
             }
-            let info = Info { code: event.code, ..Info::kernel(signal) };
+            let info = Info {
+                code: event.code,
+                ..Info::kernel(signal)
+            };
             match event.target {
                 Target::Thread(t) => {
                     self.signal_thread(t, info);

@@ -24,8 +24,12 @@ const KILLED: u8 = 1;
 impl<P: Parts> ProcMgr<P> {
     /// One thread ends with an exit code; the process ends with its last one.
     pub(crate) fn exit_thread(&mut self, t: ThreadIdx, code: i32) {
-        let Some(p) = self.thread(t).map(|th| th.process) else { return };
-        let last = self.process(p).is_none_or(|process| process.threads.len() <= 1);
+        let Some(p) = self.thread(t).map(|th| th.process) else {
+            return;
+        };
+        let last = self
+            .process(p)
+            .is_none_or(|process| process.threads.len() <= 1);
         if last {
             let status = (code & 0xff) << 8;
             return self.exit_process(p, status);
@@ -36,14 +40,21 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Takes a thread out of the system.
     pub(crate) fn bury_thread(&mut self, t: ThreadIdx) {
-        let Some(thread) = self.thread_mut(t) else { return };
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
         let (p, tid, clear) = (thread.process, thread.tid, thread.clear_child_tid);
-        if let Some(Continuation::SaveFp { area, .. } | Continuation::LoadFp { area, .. }) = thread.continuation.take() {
+        if let Some(Continuation::SaveFp { area, .. } | Continuation::LoadFp { area, .. }) =
+            thread.continuation.take()
+        {
             self.free_area(t, area);
         }
         self.replies.forget(t);
         self.machine.stop(t);
-        let shared = self.process(p).and_then(|p| p.space.as_ref()).is_some_and(|s| alloc::rc::Rc::strong_count(s) > 1)
+        let shared = self
+            .process(p)
+            .and_then(|p| p.space.as_ref())
+            .is_some_and(|s| alloc::rc::Rc::strong_count(s) > 1)
             || self.process(p).is_some_and(|p| p.threads.len() > 1);
         let _ = self.mem.robust_exit(t, 0, tid as u32);
         if clear != 0 && shared && self.mem.copy_out(Space::Thread(t), clear, &[0; 4]).is_ok() {
@@ -63,7 +74,9 @@ impl<P: Parts> ProcMgr<P> {
 
     /// The whole process ends with a wait status.
     pub(crate) fn exit_process(&mut self, p: ProcIdx, status: i32) {
-        let Some(process) = self.process_mut(p) else { return };
+        let Some(process) = self.process_mut(p) else {
+            return;
+        };
         if process.is_zombie() {
             return;
         }
@@ -72,7 +85,9 @@ impl<P: Parts> ProcMgr<P> {
         for t in threads {
             self.bury_thread(t);
         }
-        let Some(process) = self.process_mut(p) else { return };
+        let Some(process) = self.process_mut(p) else {
+            return;
+        };
         process.life = Life::Zombie(status);
         process.itimer = (0, 0);
         let space = process.space.take();
@@ -97,18 +112,24 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Children go to the nearest subreaper, else to init.
     fn orphan_children(&mut self, p: ProcIdx) {
-        let Some(process) = self.process_mut(p) else { return };
+        let Some(process) = self.process_mut(p) else {
+            return;
+        };
         let children = core::mem::take(&mut process.children);
         let mut heir = process.parent;
         while let Some(candidate) = heir {
-            let Some(process) = self.process(candidate) else { break };
+            let Some(process) = self.process(candidate) else {
+                break;
+            };
             if process.is_init() || process.subreaper && !process.is_zombie() {
                 break;
             }
             heir = process.parent;
         }
         for child in children {
-            let Some(process) = self.process_mut(child) else { continue };
+            let Some(process) = self.process_mut(child) else {
+                continue;
+            };
             process.parent = heir;
             let (death_signal, zombie) = (process.death_signal, process.life);
             if let Some(heir) = heir.and_then(|h| self.process_mut(h)) {
@@ -144,18 +165,35 @@ impl<P: Parts> ProcMgr<P> {
 
     fn touches_children(&self, p: ProcIdx, group: i32) -> bool {
         let init = self.process(p).and_then(|p| p.parent);
-        self.processes().any(|(_, q)| q.pgid == group && (q.parent == init || q.parent == Some(p)))
+        self.processes()
+            .any(|(_, q)| q.pgid == group && (q.parent == init || q.parent == Some(p)))
     }
 
     /// Tells the parent that the process has ended; it may vanish at once.
     fn notify_parent(&mut self, p: ProcIdx, status: i32) {
-        let Some(process) = self.process(p) else { return };
-        let (signal, pid, uid, parent) = (process.exit_signal, process.pid, process.ids.uid[0], process.parent);
-        let Some(parent) = parent else { return self.reap(p) };
-        let Some(parent_process) = self.process(parent) else { return self.reap(p) };
+        let Some(process) = self.process(p) else {
+            return;
+        };
+        let (signal, pid, uid, parent) = (
+            process.exit_signal,
+            process.pid,
+            process.ids.uid[0],
+            process.parent,
+        );
+        let Some(parent) = parent else {
+            return self.reap(p);
+        };
+        let Some(parent_process) = self.process(parent) else {
+            return self.reap(p);
+        };
         let action = parent_process.actions.get(Signal(SIGCHLD));
-        let unwanted = signal == SIGCHLD && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
-        let (code, value) = if status & 0x7f == 0 { (1, status >> 8) } else { (2, status & 0x7f) };
+        let unwanted =
+            signal == SIGCHLD && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
+        let (code, value) = if status & 0x7f == 0 {
+            (1, status >> 8)
+        } else {
+            (2, status & 0x7f)
+        };
         let info = Info::child(Signal(signal), code, pid, uid, value);
         if unwanted {
             self.reap(p);
@@ -172,11 +210,15 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Tells the parent that the process stopped or continued.
     pub(crate) fn report_child(&mut self, p: ProcIdx, change: Change) {
-        let Some(process) = self.process(p) else { return };
+        let Some(process) = self.process(p) else {
+            return;
+        };
         let (pid, uid, parent) = (process.pid, process.ids.uid[0], process.parent);
         let Some(parent) = parent else { return };
         self.wake_waiters(parent);
-        let Some(parent_process) = self.process(parent) else { return };
+        let Some(parent_process) = self.process(parent) else {
+            return;
+        };
         if parent_process.actions.get(Signal(SIGCHLD)).flags & SA_NOCLDSTOP != 0 {
             return;
         }
@@ -189,7 +231,9 @@ impl<P: Parts> ProcMgr<P> {
 
     /// The last trace of a process goes.
     pub(crate) fn reap(&mut self, p: ProcIdx) {
-        let Some(process) = self.procs.get_mut(p.0).and_then(Option::take) else { return };
+        let Some(process) = self.procs.get_mut(p.0).and_then(Option::take) else {
+            return;
+        };
         if let Some(parent) = process.parent.and_then(|parent| self.process_mut(parent)) {
             parent.children.retain(|&child| child != p);
         }
@@ -203,11 +247,19 @@ impl<P: Parts> ProcMgr<P> {
             return;
         }
         self.ended = true;
-        let others: Vec<ProcIdx> = self.processes().filter(|(_, p)| !p.is_zombie()).map(|(i, _)| i).collect();
+        let others: Vec<ProcIdx> = self
+            .processes()
+            .filter(|(_, p)| !p.is_zombie())
+            .map(|(i, _)| i)
+            .collect();
         for p in others {
             self.exit_process(p, lsyscall_abi::signal::SIGKILL);
         }
-        let (reason, value) = if status & 0x7f == 0 { (EXITED, status >> 8 & 0xff) } else { (KILLED, status & 0x7f) };
+        let (reason, value) = if status & 0x7f == 0 {
+            (EXITED, status >> 8 & 0xff)
+        } else {
+            (KILLED, status & 0x7f)
+        };
         let _ = self.console.exit(reason, value);
     }
 

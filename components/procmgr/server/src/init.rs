@@ -27,9 +27,17 @@ const FAILURE_STATUS: i32 = 125;
 impl<P: Parts> ProcMgr<P> {
     /// Starts init as the boot arguments say; a failure ends the run with a reason.
     pub(crate) fn start_init(&mut self) {
-        let path = self.env.bootargs().get("init").unwrap_or(b"/bin/sh").to_vec();
+        let path = self
+            .env
+            .bootargs()
+            .get("init")
+            .unwrap_or(b"/bin/sh")
+            .to_vec();
         if let Err(errno) = self.try_start_init(&path) {
-            let text = format!("cannot start {}: {errno}", alloc::string::String::from_utf8_lossy(&path));
+            let text = format!(
+                "cannot start {}: {errno}",
+                alloc::string::String::from_utf8_lossy(&path)
+            );
             log::error!("{text}");
             let _ = self.console.exit(SYSTEM_FAILED, FAILURE_STATUS);
         }
@@ -43,12 +51,21 @@ impl<P: Parts> ProcMgr<P> {
         }
         let mut env: Vec<Vec<u8>> = bootargs.all("env").map(<[u8]>::to_vec).collect();
         if env.is_empty() {
-            env = [&b"HOME=/root"[..], b"PATH=/bin:/sbin:/usr/bin:/usr/sbin", b"TERM=linux", b"USER=root"]
-                .map(<[u8]>::to_vec)
-                .into();
+            env = [
+                &b"HOME=/root"[..],
+                b"PATH=/bin:/sbin:/usr/bin:/usr/sbin",
+                b"TERM=linux",
+                b"USER=root",
+            ]
+            .map(<[u8]>::to_vec)
+            .into();
         }
         let cwd = bootargs.get("cwd").unwrap_or(b"/").to_vec();
-        let stdio = if bootargs.get("stdio") == Some(b"pipe") { STDIO_PIPE } else { STDIO_TTY };
+        let stdio = if bootargs.get("stdio") == Some(b"pipe") {
+            STDIO_PIPE
+        } else {
+            STDIO_TTY
+        };
 
         let t = ThreadIdx(0);
         self.machine.prepare(t)?;
@@ -107,7 +124,11 @@ impl<P: Parts> ProcMgr<P> {
         let image = self.build_image(t, file, path.to_vec(), Strings { args, env })?;
         self.switch_to(t, image)?;
         let mut line = alloc::string::String::new();
-        let _ = write!(line, "init is {}", alloc::string::String::from_utf8_lossy(path));
+        let _ = write!(
+            line,
+            "init is {}",
+            alloc::string::String::from_utf8_lossy(path)
+        );
         log::info!("{line}");
         Ok(())
     }

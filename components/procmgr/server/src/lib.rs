@@ -134,9 +134,13 @@ where
     /// If the environment lacks something.
     pub fn with_machine(env: Env, deps: Deps<F, M, T, C>, machine: K) -> Result<Self, EnvError> {
         let table = env.dataport("proctable")?;
-        let room = (table.len().saturating_sub(core::mem::size_of::<procmgr_api::Header>()))
+        let room = (table
+            .len()
+            .saturating_sub(core::mem::size_of::<procmgr_api::Header>()))
             / (procmgr_api::table_bytes(1) - procmgr_api::table_bytes(0));
-        let slots = (env.number("max_threads")? as usize).min(room).min(usize::from(u16::MAX));
+        let slots = (env.number("max_threads")? as usize)
+            .min(room)
+            .min(usize::from(u16::MAX));
         let alarm = match (env.dataport("alarm"), env.wake("alarm_set")) {
             (Ok(port), Ok(wake)) => Some((port, wake)),
             _ => None,
@@ -180,7 +184,10 @@ impl<P: Parts> Component for ProcMgr<P> {
             return Ok(Flow::Taken);
         }
         match encode_result(result) {
-            Some(value) if self.ready(t).0 != 0 || self.thread(t).is_some_and(|th| th.saved_mask.is_some()) => {
+            Some(value)
+                if self.ready(t).0 != 0
+                    || self.thread(t).is_some_and(|th| th.saved_mask.is_some()) =>
+            {
                 self.machine.stop(t);
                 let mut regs = self.machine.read(t);
                 regs.x[0] = value as u64;

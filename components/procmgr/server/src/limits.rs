@@ -42,7 +42,10 @@ impl Limits {
         limits[NPROC] = (threads / 2, threads / 2);
         limits[NOFILE] = (1024, 4096);
         limits[MEMLOCK] = (8 << 20, 8 << 20);
-        limits[SIGPENDING] = (crate::signal::MAX_QUEUED as u64, crate::signal::MAX_QUEUED as u64);
+        limits[SIGPENDING] = (
+            crate::signal::MAX_QUEUED as u64,
+            crate::signal::MAX_QUEUED as u64,
+        );
         limits[MSGQUEUE] = (819_200, 819_200);
         limits[NICE] = (0, 0);
         limits[RTPRIO] = (0, 0);

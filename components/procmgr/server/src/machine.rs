@@ -19,7 +19,13 @@ pub struct Regs {
 
 impl Regs {
     /// What a new program starts with: all zero.
-    pub const ZERO: Regs = Regs { x: [0; 31], sp: 0, pc: 0, pstate: 0, tpidr: 0 };
+    pub const ZERO: Regs = Regs {
+        x: [0; 31],
+        sp: 0,
+        pc: 0,
+        pstate: 0,
+        tpidr: 0,
+    };
 }
 
 /// Bits of PSTATE a program may choose: N, Z, C, V.

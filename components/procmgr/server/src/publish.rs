@@ -12,7 +12,12 @@ impl<P: Parts> ProcMgr<P> {
     pub(crate) fn publish_header(&mut self) {
         let processes = self.processes().count() as u32;
         let threads = self.threads.iter().flatten().count() as u32;
-        let waiting = self.threads.iter().flatten().filter(|t| t.parked.is_some() || t.stopped).count() as u32;
+        let waiting = self
+            .threads
+            .iter()
+            .flatten()
+            .filter(|t| t.parked.is_some() || t.stopped)
+            .count() as u32;
         let header = Header {
             slots: self.threads.len() as u32,
             processes,
@@ -28,11 +33,13 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Writes a thread's entry.
     pub(crate) fn publish_thread(&mut self, t: ThreadIdx) {
-        let entry = self.thread(t).map_or(ThreadEntry::default(), |thread| ThreadEntry {
-            tid: thread.tid as u32,
-            process: thread.process.0 as u32,
-            blocked: thread.blocked.0,
-        });
+        let entry = self
+            .thread(t)
+            .map_or(ThreadEntry::default(), |thread| ThreadEntry {
+                tid: thread.tid as u32,
+                process: thread.process.0 as u32,
+                blocked: thread.blocked.0,
+            });
         self.table.write(thread_offset(t.index()), entry.as_bytes());
     }
 
@@ -42,7 +49,10 @@ impl<P: Parts> ProcMgr<P> {
             let leader = process.threads.first().copied();
             ProcEntry {
                 pid: process.pid as u32,
-                ppid: process.parent.and_then(|parent| self.process(parent)).map_or(0, |parent| parent.pid as u32),
+                ppid: process
+                    .parent
+                    .and_then(|parent| self.process(parent))
+                    .map_or(0, |parent| parent.pid as u32),
                 pgid: process.pgid as u32,
                 sid: process.sid as u32,
                 leader: leader.map_or(u32::MAX, |t| u32::from(t.0)),
@@ -56,7 +66,11 @@ impl<P: Parts> ProcMgr<P> {
                 nice: (process.nice + 20) as u32,
                 uids: process.ids.uid,
                 gids: process.ids.gid,
-                exit_status: if let Life::Zombie(status) = process.life { status as u32 } else { 0 },
+                exit_status: if let Life::Zombie(status) = process.life {
+                    status as u32
+                } else {
+                    0
+                },
                 pad: 0,
                 start_ns: process.start_ns,
                 utime_ns: 0,
@@ -69,14 +83,21 @@ impl<P: Parts> ProcMgr<P> {
                 env_start: process.layout[2],
                 env_end: process.layout[3],
                 start_stack: process.layout[4],
-                comm: leader.and_then(|t| self.thread(t)).map_or([0; 16], |t| t.comm),
+                comm: leader
+                    .and_then(|t| self.thread(t))
+                    .map_or([0; 16], |t| t.comm),
             }
         });
         let slots = self.threads.len();
-        self.table.write(process_offset(slots, p.0), entry.as_bytes());
+        self.table
+            .write(process_offset(slots, p.0), entry.as_bytes());
     }
 
     fn all_parked(&self, p: ProcIdx) -> bool {
-        self.process(p).is_some_and(|p| p.threads.iter().all(|&t| self.thread(t).is_some_and(|t| t.parked.is_some())))
+        self.process(p).is_some_and(|p| {
+            p.threads
+                .iter()
+                .all(|&t| self.thread(t).is_some_and(|t| t.parked.is_some()))
+        })
     }
 }

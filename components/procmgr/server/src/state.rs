@@ -188,7 +188,12 @@ pub struct Ids {
 
 impl Ids {
     /// root:root.
-    pub const ROOT: Ids = Ids { uid: [0; 4], gid: [0; 4], group_count: 0, groups: [0; fsmgr_api::MAX_GROUPS] };
+    pub const ROOT: Ids = Ids {
+        uid: [0; 4],
+        gid: [0; 4],
+        group_count: 0,
+        groups: [0; fsmgr_api::MAX_GROUPS],
+    };
 
     /// Whether it has Linux's capabilities: root has all, others none.
     pub fn privileged(&self) -> bool {

@@ -13,7 +13,10 @@ const RESERVED_PIDS: i32 = 300;
 impl<P: Parts> ProcMgr<P> {
     /// All processes, zombies included.
     pub(crate) fn processes(&self) -> impl Iterator<Item = (ProcIdx, &Process)> {
-        self.procs.iter().enumerate().filter_map(|(i, p)| Some((ProcIdx(i), p.as_ref()?)))
+        self.procs
+            .iter()
+            .enumerate()
+            .filter_map(|(i, p)| Some((ProcIdx(i), p.as_ref()?)))
     }
 
     /// The process of an id.
@@ -23,7 +26,10 @@ impl<P: Parts> ProcMgr<P> {
 
     /// The thread of an id.
     pub(crate) fn find_thread(&self, tid: i32) -> Option<ThreadIdx> {
-        let at = self.threads.iter().position(|t| t.as_ref().is_some_and(|t| t.tid == tid))?;
+        let at = self
+            .threads
+            .iter()
+            .position(|t| t.as_ref().is_some_and(|t| t.tid == tid))?;
         Some(ThreadIdx(at as u16))
     }
 
@@ -32,20 +38,31 @@ impl<P: Parts> ProcMgr<P> {
         let found = match pid {
             0 => self.caller_process(t).map(|(p, _)| p),
             pid if pid < 0 => return Err(Errno::EINVAL),
-            pid => self.find_process(pid).or_else(|| self.find_thread(pid).and_then(|t| Some(self.thread(t)?.process))),
+            pid => self.find_process(pid).or_else(|| {
+                self.find_thread(pid)
+                    .and_then(|t| Some(self.thread(t)?.process))
+            }),
         };
         found.ok_or(Errno::ESRCH)
     }
 
     /// A free thread slot. `EAGAIN` if all are taken.
     pub(crate) fn free_thread(&self) -> Result<ThreadIdx, Errno> {
-        let at = self.threads.iter().position(Option::is_none).ok_or(Errno::EAGAIN)?;
+        let at = self
+            .threads
+            .iter()
+            .position(Option::is_none)
+            .ok_or(Errno::EAGAIN)?;
         Ok(ThreadIdx(at as u16))
     }
 
     /// Enters a process. `EAGAIN` if the table is full.
     pub(crate) fn enter_process(&mut self, process: Process) -> Result<ProcIdx, Errno> {
-        let at = self.procs.iter().position(Option::is_none).ok_or(Errno::EAGAIN)?;
+        let at = self
+            .procs
+            .iter()
+            .position(Option::is_none)
+            .ok_or(Errno::EAGAIN)?;
         self.procs[at] = Some(process);
         self.created += 1;
         Ok(ProcIdx(at))
@@ -67,7 +84,9 @@ impl<P: Parts> ProcMgr<P> {
             }
             let id = self.last_pid;
             let taken = self.find_thread(id).is_some()
-                || self.processes().any(|(_, p)| p.pid == id || p.pgid == id || p.sid == id);
+                || self
+                    .processes()
+                    .any(|(_, p)| p.pid == id || p.pgid == id || p.sid == id);
             if !taken {
                 return Ok(id);
             }

@@ -10,11 +10,20 @@ use crate::{Parts, ProcMgr};
 impl<P: Parts> ProcMgr<P> {
     /// Tells timemgr the earliest deadline.
     pub(crate) fn rearm(&mut self) {
-        let timers = self.processes().map(|(_, p)| p.itimer.0).filter(|&at| at != 0);
-        let waits = self.threads.iter().flatten().filter_map(|t| match t.parked {
-            Some(Parked::SigWait { deadline, .. }) if deadline != u64::MAX => Some(deadline.max(1)),
-            _ => None,
-        });
+        let timers = self
+            .processes()
+            .map(|(_, p)| p.itimer.0)
+            .filter(|&at| at != 0);
+        let waits = self
+            .threads
+            .iter()
+            .flatten()
+            .filter_map(|t| match t.parked {
+                Some(Parked::SigWait { deadline, .. }) if deadline != u64::MAX => {
+                    Some(deadline.max(1))
+                }
+                _ => None,
+            });
         let earliest = timers.chain(waits).min().unwrap_or(0);
         if let Some((port, wake)) = &self.alarm {
             if port.load(0) != earliest {
@@ -27,8 +36,11 @@ impl<P: Parts> ProcMgr<P> {
     /// The deadline has passed.
     pub(crate) fn alarm_fired(&mut self) {
         let now = self.now();
-        let due: alloc::vec::Vec<ProcIdx> =
-            self.processes().filter(|(_, p)| p.itimer.0 != 0 && p.itimer.0 <= now).map(|(i, _)| i).collect();
+        let due: alloc::vec::Vec<ProcIdx> = self
+            .processes()
+            .filter(|(_, p)| p.itimer.0 != 0 && p.itimer.0 <= now)
+            .map(|(i, _)| i)
+            .collect();
         for p in due {
             if let Some(process) = self.process_mut(p) {
                 let (at, interval) = process.itimer;

@@ -82,7 +82,8 @@ impl<P: Parts> ProcMgr<P> {
             Some(value) => Ok(Flow::Done(value)),
             None if request.options & WNOHANG != 0 => {
                 if request.info != 0 {
-                    self.mem.copy_out(Space::Thread(t), request.info, &[0; 128])?;
+                    self.mem
+                        .copy_out(Space::Thread(t), request.info, &[0; 128])?;
                 }
                 Ok(Flow::Done(0))
             }
@@ -95,12 +96,19 @@ impl<P: Parts> ProcMgr<P> {
         }
     }
 
-    fn try_wait(&mut self, t: ThreadIdx, p: ProcIdx, request: &Request) -> Result<Option<i64>, Errno> {
+    fn try_wait(
+        &mut self,
+        t: ThreadIdx,
+        p: ProcIdx,
+        request: &Request,
+    ) -> Result<Option<i64>, Errno> {
         let process = self.process(p).ok_or(Errno::ESRCH)?;
         let mut any = false;
         let mut found = None;
         for &child in &process.children {
-            let Some(candidate) = self.process(child) else { continue };
+            let Some(candidate) = self.process(child) else {
+                continue;
+            };
             if !matches(candidate, request) {
                 continue;
             }
@@ -115,15 +123,22 @@ impl<P: Parts> ProcMgr<P> {
         };
         let space = Space::Thread(t);
         if request.status != 0 {
-            self.mem.copy_out(space, request.status, &found.status.to_le_bytes())?;
+            self.mem
+                .copy_out(space, request.status, &found.status.to_le_bytes())?;
         }
         if request.info != 0 {
-            let info =
-                crate::signal::Info::child(lsyscall_abi::Signal(SIGCHLD), found.code, found.pid, found.uid, found.value);
+            let info = crate::signal::Info::child(
+                lsyscall_abi::Signal(SIGCHLD),
+                found.code,
+                found.pid,
+                found.uid,
+                found.value,
+            );
             self.mem.copy_out(space, request.info, &info.to_bytes())?;
         }
         if request.rusage != 0 {
-            self.mem.copy_out(space, request.rusage, &rusage_bytes(found.times))?;
+            self.mem
+                .copy_out(space, request.rusage, &rusage_bytes(found.times))?;
         }
         if request.options & WNOWAIT == 0 {
             if found.ends {
@@ -137,14 +152,23 @@ impl<P: Parts> ProcMgr<P> {
                 child.continue_unreported = false;
             }
         }
-        Ok(Some(if request.by_id { 0 } else { i64::from(found.pid) }))
+        Ok(Some(if request.by_id {
+            0
+        } else {
+            i64::from(found.pid)
+        }))
     }
 
     /// A child of `p` has changed: looks at everyone of `p` who waits.
     pub(crate) fn wake_waiters(&mut self, p: ProcIdx) {
-        let Some(process) = self.process(p) else { return };
+        let Some(process) = self.process(p) else {
+            return;
+        };
         for t in process.threads.clone() {
-            let Some(Parked::Wait(request)) = self.thread(t).and_then(|th| th.parked.clone()) else { continue };
+            let Some(Parked::Wait(request)) = self.thread(t).and_then(|th| th.parked.clone())
+            else {
+                continue;
+            };
             let result = match self.try_wait(t, p, &request) {
                 Ok(None) => continue,
                 Ok(Some(value)) => value,
@@ -181,7 +205,11 @@ fn event_of(child: ProcIdx, process: &Process, options: u32) -> Option<Found> {
     };
     match process.life {
         Life::Zombie(status) if options & WEXITED != 0 => {
-            let (code, value) = if status & 0x7f == 0 { (1, status >> 8) } else { (2, status & 0x7f) };
+            let (code, value) = if status & 0x7f == 0 {
+                (1, status >> 8)
+            } else {
+                (2, status & 0x7f)
+            };
             Some(found(code, value, status, true))
         }
         Life::Stopped(signal) if options & WUNTRACED != 0 && process.stop_unreported => {

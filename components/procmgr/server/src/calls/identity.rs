@@ -16,7 +16,9 @@ const CAP_VERSION: u32 = 0x2008_0522;
 
 impl<P: Parts> ProcMgr<P> {
     fn ids(&self, c: &Caller) -> Result<(ProcIdx, Ids), Errno> {
-        self.caller_process(c.thread).map(|(p, process)| (p, process.ids)).ok_or(Errno::ESRCH)
+        self.caller_process(c.thread)
+            .map(|(p, process)| (p, process.ids))
+            .ok_or(Errno::ESRCH)
     }
 
     fn store_ids(&mut self, p: ProcIdx, ids: Ids) -> SysResult {
@@ -67,13 +69,25 @@ impl<P: Parts> ProcMgr<P> {
         self.store_ids(p, ids)
     }
 
-    pub(super) fn sys_setresuid(&mut self, c: &Caller, ruid: Uid, euid: Uid, suid: Uid) -> SysResult {
+    pub(super) fn sys_setresuid(
+        &mut self,
+        c: &Caller,
+        ruid: Uid,
+        euid: Uid,
+        suid: Uid,
+    ) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
         ids.uid = set_three(ids.uid, [ruid.0, euid.0, suid.0], ids.privileged())?;
         self.store_ids(p, ids)
     }
 
-    pub(super) fn sys_setresgid(&mut self, c: &Caller, rgid: Gid, egid: Gid, sgid: Gid) -> SysResult {
+    pub(super) fn sys_setresgid(
+        &mut self,
+        c: &Caller,
+        rgid: Gid,
+        egid: Gid,
+        sgid: Gid,
+    ) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
         ids.gid = set_three(ids.gid, [rgid.0, egid.0, sgid.0], ids.privileged())?;
         self.store_ids(p, ids)
@@ -134,7 +148,8 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EINVAL);
         }
         if size > 0 {
-            self.mem.copy_out(Space::Thread(c.thread), list.0, groups.as_bytes())?;
+            self.mem
+                .copy_out(Space::Thread(c.thread), list.0, groups.as_bytes())?;
         }
         Ok(groups.len().into())
     }
@@ -149,7 +164,8 @@ impl<P: Parts> ProcMgr<P> {
         }
         let mut groups = [0u32; MAX_GROUPS];
         let wanted = &mut groups[..list.count()];
-        self.mem.copy_in(Space::Thread(c.thread), list.addr(), wanted.as_mut_bytes())?;
+        self.mem
+            .copy_in(Space::Thread(c.thread), list.addr(), wanted.as_mut_bytes())?;
         ids.groups = groups;
         ids.group_count = list.count();
         self.store_ids(p, ids)
@@ -161,7 +177,11 @@ impl<P: Parts> ProcMgr<P> {
         }
         let (own, caller) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         let session = caller.sid;
-        let target = if pid.0 == 0 { own } else { self.find_process(pid.0).ok_or(Errno::ESRCH)? };
+        let target = if pid.0 == 0 {
+            own
+        } else {
+            self.find_process(pid.0).ok_or(Errno::ESRCH)?
+        };
         let process = self.process(target).ok_or(Errno::ESRCH)?;
         if target != own && process.parent != Some(own) {
             return Err(Errno::ESRCH);
@@ -176,7 +196,11 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EPERM);
         }
         let group = if pgid.0 == 0 { process.pid } else { pgid.0 };
-        if group != process.pid && !self.processes().any(|(_, p)| p.pgid == group && p.sid == session) {
+        if group != process.pid
+            && !self
+                .processes()
+                .any(|(_, p)| p.pgid == group && p.sid == session)
+        {
             return Err(Errno::EPERM);
         }
         if let Some(process) = self.process_mut(target) {
@@ -187,12 +211,16 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     pub(super) fn sys_getpgid(&mut self, c: &Caller, pid: Pid) -> SysResult {
-        let p = self.process_or_caller(c.thread, pid.0).map_err(|_| Errno::ESRCH)?;
+        let p = self
+            .process_or_caller(c.thread, pid.0)
+            .map_err(|_| Errno::ESRCH)?;
         Ok(self.process(p).ok_or(Errno::ESRCH)?.pgid.into())
     }
 
     pub(super) fn sys_getsid(&mut self, c: &Caller, pid: Pid) -> SysResult {
-        let p = self.process_or_caller(c.thread, pid.0).map_err(|_| Errno::ESRCH)?;
+        let p = self
+            .process_or_caller(c.thread, pid.0)
+            .map_err(|_| Errno::ESRCH)?;
         Ok(self.process(p).ok_or(Errno::ESRCH)?.sid.into())
     }
 
@@ -210,26 +238,49 @@ impl<P: Parts> ProcMgr<P> {
         Ok(pid.into())
     }
 
-    pub(super) fn sys_capget(&mut self, c: &Caller, header: UserPtr<CapHeader>, data: UserAddr) -> SysResult {
+    pub(super) fn sys_capget(
+        &mut self,
+        c: &Caller,
+        header: UserPtr<CapHeader>,
+        data: UserAddr,
+    ) -> SysResult {
         let mut head = self.get(c, header)?;
         if head.version != CAP_VERSION {
             head.version = CAP_VERSION;
             self.put(c, header, &head)?;
-            return if data.is_null() { OK } else { Err(Errno::EINVAL) };
+            return if data.is_null() {
+                OK
+            } else {
+                Err(Errno::EINVAL)
+            };
         }
         if data.is_null() {
             return OK;
         }
         let p = self.process_or_caller(c.thread, head.pid)?;
-        let all = if self.process(p).ok_or(Errno::ESRCH)?.ids.privileged() { u32::MAX } else { 0 };
-        let one = |word: u32| CapData { effective: all & word, permitted: all & word, inheritable: 0 };
+        let all = if self.process(p).ok_or(Errno::ESRCH)?.ids.privileged() {
+            u32::MAX
+        } else {
+            0
+        };
+        let one = |word: u32| CapData {
+            effective: all & word,
+            permitted: all & word,
+            inheritable: 0,
+        };
         // 41 capabilities: 32 in the first word, 9 in the second.
         let caps = [one(u32::MAX), one(0x1ff)];
-        self.mem.copy_out(Space::Thread(c.thread), data.0, caps.as_bytes())?;
+        self.mem
+            .copy_out(Space::Thread(c.thread), data.0, caps.as_bytes())?;
         OK
     }
 
-    pub(super) fn sys_capset(&mut self, c: &Caller, header: UserPtr<CapHeader>, data: UserAddr) -> SysResult {
+    pub(super) fn sys_capset(
+        &mut self,
+        c: &Caller,
+        header: UserPtr<CapHeader>,
+        data: UserAddr,
+    ) -> SysResult {
         let head = self.get(c, header)?;
         if head.version != CAP_VERSION {
             return Err(Errno::EINVAL);
@@ -239,8 +290,13 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EPERM);
         }
         let mut caps = [CapData::default(); 2];
-        self.mem.copy_in(Space::Thread(c.thread), data.0, caps.as_mut_bytes())?;
-        if !ids.privileged() && caps.iter().any(|cap| cap.permitted != 0 || cap.effective != 0) {
+        self.mem
+            .copy_in(Space::Thread(c.thread), data.0, caps.as_mut_bytes())?;
+        if !ids.privileged()
+            && caps
+                .iter()
+                .any(|cap| cap.permitted != 0 || cap.effective != 0)
+        {
             return Err(Errno::EPERM);
         }
         OK
@@ -312,7 +368,13 @@ mod tests {
         assert_eq!(set_two([1, 2, 3, 2], 2, 1, false), Ok([2, 1, 1, 1]));
         assert_eq!(set_two([1, 2, 3, 2], 3, KEEP, false), Err(Errno::EPERM));
         assert_eq!(set_two([1, 2, 3, 2], KEEP, 1, false), Ok([1, 1, 3, 1]));
-        assert_eq!(set_three([1, 2, 3, 2], [3, 1, KEEP], false), Ok([3, 1, 3, 1]));
-        assert_eq!(set_three([1, 2, 3, 2], [KEEP, 9, KEEP], false), Err(Errno::EPERM));
+        assert_eq!(
+            set_three([1, 2, 3, 2], [3, 1, KEEP], false),
+            Ok([3, 1, 3, 1])
+        );
+        assert_eq!(
+            set_three([1, 2, 3, 2], [KEEP, 9, KEEP], false),
+            Err(Errno::EPERM)
+        );
     }
 }

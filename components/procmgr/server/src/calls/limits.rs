@@ -12,11 +12,21 @@ use crate::{Parts, ProcMgr};
 const NR_OPEN: u64 = 1 << 20;
 
 impl<P: Parts> ProcMgr<P> {
-    pub(super) fn sys_getrlimit(&mut self, c: &Caller, resource: u32, rlim: UserPtr<Rlimit>) -> SysResult {
+    pub(super) fn sys_getrlimit(
+        &mut self,
+        c: &Caller,
+        resource: u32,
+        rlim: UserPtr<Rlimit>,
+    ) -> SysResult {
         self.sys_prlimit64(c, Pid(0), resource, UserPtr::new(0), rlim)
     }
 
-    pub(super) fn sys_setrlimit(&mut self, c: &Caller, resource: u32, rlim: UserPtr<Rlimit>) -> SysResult {
+    pub(super) fn sys_setrlimit(
+        &mut self,
+        c: &Caller,
+        resource: u32,
+        rlim: UserPtr<Rlimit>,
+    ) -> SysResult {
         let new = self.get(c, rlim)?;
         let (p, _) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         self.change_limit(c, p, resource, new)
@@ -33,7 +43,11 @@ impl<P: Parts> ProcMgr<P> {
         if resource as usize >= COUNT {
             return Err(Errno::EINVAL);
         }
-        let wanted = if new.is_null() { None } else { Some(self.get(c, new)?) };
+        let wanted = if new.is_null() {
+            None
+        } else {
+            Some(self.get(c, new)?)
+        };
         let p = self.process_or_caller(c.thread, pid.0)?;
         let (own, caller) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         let process = self.process(p).ok_or(Errno::ESRCH)?;
@@ -48,14 +62,22 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    fn change_limit(&mut self, c: &Caller, p: crate::state::ProcIdx, resource: u32, new: Rlimit) -> SysResult {
+    fn change_limit(
+        &mut self,
+        c: &Caller,
+        p: crate::state::ProcIdx,
+        resource: u32,
+        new: Rlimit,
+    ) -> SysResult {
         let which = resource as usize;
         if which >= COUNT || new.cur > new.max {
             return Err(Errno::EINVAL);
         }
         let privileged = self.is_privileged(c);
         let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
-        if which == NOFILE && new.max > NR_OPEN || new.max > process.limits.0[which].1 && !privileged {
+        if which == NOFILE && new.max > NR_OPEN
+            || new.max > process.limits.0[which].1 && !privileged
+        {
             return Err(Errno::EPERM);
         }
         process.limits.0[which] = (new.cur, new.max);
@@ -63,14 +85,23 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    pub(super) fn sys_getrusage(&mut self, c: &Caller, who: i32, usage: UserPtr<Rusage>) -> SysResult {
+    pub(super) fn sys_getrusage(
+        &mut self,
+        c: &Caller,
+        who: i32,
+        usage: UserPtr<Rusage>,
+    ) -> SysResult {
         let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
         let times = match who {
             0 | 1 => (0, 0),
             -1 => process.children_times,
             _ => return Err(Errno::EINVAL),
         };
-        self.mem.copy_out(Space::Thread(c.thread), usage.addr(), &crate::wait::rusage_bytes(times))?;
+        self.mem.copy_out(
+            Space::Thread(c.thread),
+            usage.addr(),
+            &crate::wait::rusage_bytes(times),
+        )?;
         OK
     }
 
@@ -78,7 +109,12 @@ impl<P: Parts> ProcMgr<P> {
         const TICK_NS: u64 = 1_000_000_000 / USER_HZ;
         let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
         let (user, system) = process.children_times;
-        let tms = Tms { utime: 0, stime: 0, cutime: (user / TICK_NS) as i64, cstime: (system / TICK_NS) as i64 };
+        let tms = Tms {
+            utime: 0,
+            stime: 0,
+            cutime: (user / TICK_NS) as i64,
+            cstime: (system / TICK_NS) as i64,
+        };
         self.put_opt(c, buf, &tms)?;
         Ok((self.now() / TICK_NS).into())
     }

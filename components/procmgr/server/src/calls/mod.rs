@@ -16,19 +16,35 @@ use crate::{Parts, ProcMgr};
 
 impl<P: Parts> ProcMgr<P> {
     /// Reads a structure from the caller's memory. `EFAULT`.
-    pub(crate) fn get<T: FromBytes + IntoBytes + Default>(&self, c: &Caller, from: UserPtr<T>) -> Result<T, Errno> {
+    pub(crate) fn get<T: FromBytes + IntoBytes + Default>(
+        &self,
+        c: &Caller,
+        from: UserPtr<T>,
+    ) -> Result<T, Errno> {
         let mut value = T::default();
-        self.mem.copy_in(Space::Thread(c.thread), from.addr(), value.as_mut_bytes())?;
+        self.mem
+            .copy_in(Space::Thread(c.thread), from.addr(), value.as_mut_bytes())?;
         Ok(value)
     }
 
     /// Writes a structure to the caller's memory. `EFAULT`.
-    pub(crate) fn put<T: IntoBytes + Immutable>(&self, c: &Caller, to: UserPtr<T>, value: &T) -> Result<(), Errno> {
-        self.mem.copy_out(Space::Thread(c.thread), to.addr(), value.as_bytes())
+    pub(crate) fn put<T: IntoBytes + Immutable>(
+        &self,
+        c: &Caller,
+        to: UserPtr<T>,
+        value: &T,
+    ) -> Result<(), Errno> {
+        self.mem
+            .copy_out(Space::Thread(c.thread), to.addr(), value.as_bytes())
     }
 
     /// Writes a structure if the pointer is not null. `EFAULT`.
-    pub(crate) fn put_opt<T: IntoBytes + Immutable>(&self, c: &Caller, to: UserPtr<T>, value: &T) -> Result<(), Errno> {
+    pub(crate) fn put_opt<T: IntoBytes + Immutable>(
+        &self,
+        c: &Caller,
+        to: UserPtr<T>,
+        value: &T,
+    ) -> Result<(), Errno> {
         if to.is_null() {
             return Ok(());
         }

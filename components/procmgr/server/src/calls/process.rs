@@ -41,7 +41,12 @@ impl<P: Parts> ProcMgr<P> {
         self.clone_begin(c.thread, request)
     }
 
-    pub(super) fn sys_clone3(&mut self, c: &Caller, args: UserPtr<CloneArgs>, size: usize) -> SysResult {
+    pub(super) fn sys_clone3(
+        &mut self,
+        c: &Caller,
+        args: UserPtr<CloneArgs>,
+        size: usize,
+    ) -> SysResult {
         if size < CLONE_ARGS_MIN {
             return Err(Errno::EINVAL);
         }
@@ -51,15 +56,27 @@ impl<P: Parts> ProcMgr<P> {
         use zerocopy::{FromZeros, IntoBytes};
         let mut value = CloneArgs::new_zeroed();
         let known = size.min(core::mem::size_of::<CloneArgs>());
-        self.mem.copy_in(Space::Thread(c.thread), args.addr(), &mut value.as_mut_bytes()[..known])?;
+        self.mem.copy_in(
+            Space::Thread(c.thread),
+            args.addr(),
+            &mut value.as_mut_bytes()[..known],
+        )?;
         if size > known {
             let mut tail = alloc::vec![0u8; size - known];
-            self.mem.copy_in(Space::Thread(c.thread), args.addr() + known as u64, &mut tail)?;
+            self.mem.copy_in(
+                Space::Thread(c.thread),
+                args.addr() + known as u64,
+                &mut tail,
+            )?;
             if tail.iter().any(|&b| b != 0) {
                 return Err(Errno::E2BIG);
             }
         }
-        if value.flags & CSIGNAL != 0 || value.exit_signal > 64 || value.set_tid_size != 0 || value.cgroup != 0 {
+        if value.flags & CSIGNAL != 0
+            || value.exit_signal > 64
+            || value.set_tid_size != 0
+            || value.cgroup != 0
+        {
             return Err(Errno::EINVAL);
         }
         if (value.stack == 0) != (value.stack_size == 0) {
@@ -76,7 +93,13 @@ impl<P: Parts> ProcMgr<P> {
         self.clone_begin(c.thread, request)
     }
 
-    pub(super) fn sys_execve(&mut self, c: &Caller, path: UserPath, argv: UserStrVec, envp: UserStrVec) -> SysResult {
+    pub(super) fn sys_execve(
+        &mut self,
+        c: &Caller,
+        path: UserPath,
+        argv: UserStrVec,
+        envp: UserStrVec,
+    ) -> SysResult {
         self.do_exec(c, CWD, path, argv, envp, 0)
     }
 
@@ -134,7 +157,12 @@ impl<P: Parts> ProcMgr<P> {
         rusage: UserPtr<Rusage>,
     ) -> SysResult {
         let options = c.args[2] as u32;
-        let known = wait::WNOHANG | wait::WUNTRACED | wait::WCONTINUED | wait::WNOTHREAD | wait::WALL | wait::WCLONE;
+        let known = wait::WNOHANG
+            | wait::WUNTRACED
+            | wait::WCONTINUED
+            | wait::WNOTHREAD
+            | wait::WALL
+            | wait::WCLONE;
         if options & !known != 0 {
             return Err(Errno::EINVAL);
         }
@@ -168,7 +196,8 @@ impl<P: Parts> ProcMgr<P> {
     ) -> SysResult {
         let options = c.args[3] as u32;
         let wanted = wait::WEXITED | wait::WUNTRACED | wait::WCONTINUED;
-        let known = wanted | wait::WNOHANG | wait::WNOWAIT | wait::WNOTHREAD | wait::WALL | wait::WCLONE;
+        let known =
+            wanted | wait::WNOHANG | wait::WNOWAIT | wait::WNOTHREAD | wait::WALL | wait::WCLONE;
         if options & !known != 0 || options & wanted == 0 {
             return Err(Errno::EINVAL);
         }
@@ -200,7 +229,11 @@ impl<P: Parts> ProcMgr<P> {
     pub(super) fn sys_unshare(&mut self, c: &Caller, _flags: CloneFlags) -> SysResult {
         let wanted = c.args[0];
         if wanted & flags::UNSUPPORTED != 0 {
-            return Err(if self.is_privileged(c) { Errno::EINVAL } else { Errno::EPERM });
+            return Err(if self.is_privileged(c) {
+                Errno::EINVAL
+            } else {
+                Errno::EPERM
+            });
         }
         if wanted & !(flags::FS | flags::FILES | 0x4_0000) != 0 {
             return Err(Errno::EINVAL);
@@ -219,7 +252,10 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     pub(super) fn sys_getpid(&mut self, c: &Caller) -> SysResult {
-        Ok(self.caller_process(c.thread).map_or(0, |(_, p)| p.pid).into())
+        Ok(self
+            .caller_process(c.thread)
+            .map_or(0, |(_, p)| p.pid)
+            .into())
     }
 
     pub(super) fn sys_gettid(&mut self, c: &Caller) -> SysResult {
@@ -227,7 +263,10 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     pub(super) fn sys_getppid(&mut self, c: &Caller) -> SysResult {
-        let parent = self.caller_process(c.thread).and_then(|(_, p)| p.parent).and_then(|p| self.process(p));
+        let parent = self
+            .caller_process(c.thread)
+            .and_then(|(_, p)| p.parent)
+            .and_then(|p| self.process(p));
         Ok(parent.map_or(0, |p| p.pid).into())
     }
 
@@ -298,12 +337,15 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     pub(crate) fn is_privileged(&self, c: &Caller) -> bool {
-        self.caller_process(c.thread).is_some_and(|(_, p)| p.ids.privileged())
+        self.caller_process(c.thread)
+            .is_some_and(|(_, p)| p.ids.privileged())
     }
 
     /// Tells fsmgr who the threads of a process are now.
     pub(crate) fn push_creds(&mut self, p: crate::state::ProcIdx) {
-        let Some(process) = self.process(p) else { return };
+        let Some(process) = self.process(p) else {
+            return;
+        };
         let creds = process.ids.creds();
         for t in process.threads.clone() {
             let _ = self.fs.set_creds(t, creds);
@@ -314,11 +356,20 @@ impl<P: Parts> ProcMgr<P> {
     /// Tells memmgr and fsmgr the limits of a process.
     pub(crate) fn push_limits(&mut self, p: crate::state::ProcIdx) {
         use crate::limits::{AS, DATA, FSIZE, NOFILE, STACK};
-        let Some(process) = self.process(p) else { return };
+        let Some(process) = self.process(p) else {
+            return;
+        };
         let limits = process.limits;
         for t in process.threads.clone() {
-            let _ = self.fs.set_limits(t, limits.soft(NOFILE), limits.soft(FSIZE));
-            let _ = self.mem.set_limits(Space::Thread(t), limits.soft(AS), limits.soft(STACK), limits.soft(DATA));
+            let _ = self
+                .fs
+                .set_limits(t, limits.soft(NOFILE), limits.soft(FSIZE));
+            let _ = self.mem.set_limits(
+                Space::Thread(t),
+                limits.soft(AS),
+                limits.soft(STACK),
+                limits.soft(DATA),
+            );
         }
     }
 }

@@ -18,20 +18,32 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    pub(super) fn sys_sched_getaffinity(&mut self, c: &Caller, pid: Pid, mask: UserSlice) -> SysResult {
+    pub(super) fn sys_sched_getaffinity(
+        &mut self,
+        c: &Caller,
+        pid: Pid,
+        mask: UserSlice,
+    ) -> SysResult {
         self.process_or_caller(c.thread, pid.0)?;
         if mask.len < 8 || mask.len % 8 != 0 {
             return Err(Errno::EINVAL);
         }
-        self.mem.copy_out(Space::Thread(c.thread), mask.addr, &1u64.to_le_bytes())?;
+        self.mem
+            .copy_out(Space::Thread(c.thread), mask.addr, &1u64.to_le_bytes())?;
         Ok(8.into())
     }
 
-    pub(super) fn sys_sched_setaffinity(&mut self, c: &Caller, pid: Pid, mask: UserSlice) -> SysResult {
+    pub(super) fn sys_sched_setaffinity(
+        &mut self,
+        c: &Caller,
+        pid: Pid,
+        mask: UserSlice,
+    ) -> SysResult {
         self.process_or_caller(c.thread, pid.0)?;
         let mut word = [0u8; 8];
         let len = mask.len.min(8);
-        self.mem.copy_in(Space::Thread(c.thread), mask.addr, &mut word[..len])?;
+        self.mem
+            .copy_in(Space::Thread(c.thread), mask.addr, &mut word[..len])?;
         if word[0] & 1 == 0 {
             return Err(Errno::EINVAL);
         }
@@ -65,14 +77,24 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    pub(super) fn sys_sched_getparam(&mut self, c: &Caller, pid: Pid, param: UserPtr<SchedParam>) -> SysResult {
+    pub(super) fn sys_sched_getparam(
+        &mut self,
+        c: &Caller,
+        pid: Pid,
+        param: UserPtr<SchedParam>,
+    ) -> SysResult {
         let p = self.process_or_caller(c.thread, pid.0)?;
         let priority = self.process(p).ok_or(Errno::ESRCH)?.kept.priority;
         self.put(c, param, &SchedParam { priority })?;
         OK
     }
 
-    pub(super) fn sys_sched_setparam(&mut self, c: &Caller, pid: Pid, param: UserPtr<SchedParam>) -> SysResult {
+    pub(super) fn sys_sched_setparam(
+        &mut self,
+        c: &Caller,
+        pid: Pid,
+        param: UserPtr<SchedParam>,
+    ) -> SysResult {
         let p = self.process_or_caller(c.thread, pid.0)?;
         let policy = self.process(p).ok_or(Errno::ESRCH)?.kept.policy;
         self.sys_sched_setscheduler(c, pid, policy, param)
@@ -86,24 +108,44 @@ impl<P: Parts> ProcMgr<P> {
         Ok(range(policy)?.0.into())
     }
 
-    pub(super) fn sys_sched_rr_get_interval(&mut self, c: &Caller, pid: Pid, tp: UserPtr<Timespec>) -> SysResult {
+    pub(super) fn sys_sched_rr_get_interval(
+        &mut self,
+        c: &Caller,
+        pid: Pid,
+        tp: UserPtr<Timespec>,
+    ) -> SysResult {
         self.process_or_caller(c.thread, pid.0)?;
         self.put(c, tp, &Timespec::from_ns(SLICE_NS))?;
         OK
     }
 
-    fn selected(&self, c: &Caller, which: i32, who: i32) -> Result<alloc::vec::Vec<ProcIdx>, Errno> {
+    fn selected(
+        &self,
+        c: &Caller,
+        which: i32,
+        who: i32,
+    ) -> Result<alloc::vec::Vec<ProcIdx>, Errno> {
         let own = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
         let (group, user) = (own.pgid, own.ids.uid[0]);
         let list: alloc::vec::Vec<ProcIdx> = match which {
-            PRIO_PROCESS => self.process_or_caller(c.thread, who).map_err(|_| Errno::ESRCH).into_iter().collect(),
+            PRIO_PROCESS => self
+                .process_or_caller(c.thread, who)
+                .map_err(|_| Errno::ESRCH)
+                .into_iter()
+                .collect(),
             PRIO_PGRP => {
                 let group = if who == 0 { group } else { who };
-                self.processes().filter(|(_, p)| p.pgid == group).map(|(i, _)| i).collect()
+                self.processes()
+                    .filter(|(_, p)| p.pgid == group)
+                    .map(|(i, _)| i)
+                    .collect()
             }
             PRIO_USER => {
                 let user = if who == 0 { user } else { who as u32 };
-                self.processes().filter(|(_, p)| p.ids.uid[0] == user).map(|(i, _)| i).collect()
+                self.processes()
+                    .filter(|(_, p)| p.ids.uid[0] == user)
+                    .map(|(i, _)| i)
+                    .collect()
             }
             _ => return Err(Errno::EINVAL),
         };
@@ -115,16 +157,29 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_getpriority(&mut self, c: &Caller, which: i32, who: i32) -> SysResult {
         let list = self.selected(c, which, who)?;
-        let best = list.iter().filter_map(|&p| self.process(p)).map(|p| p.nice).min().unwrap_or(0);
+        let best = list
+            .iter()
+            .filter_map(|&p| self.process(p))
+            .map(|p| p.nice)
+            .min()
+            .unwrap_or(0);
         Ok((20 - best).into())
     }
 
-    pub(super) fn sys_setpriority(&mut self, c: &Caller, which: i32, who: i32, prio: i32) -> SysResult {
+    pub(super) fn sys_setpriority(
+        &mut self,
+        c: &Caller,
+        which: i32,
+        who: i32,
+        prio: i32,
+    ) -> SysResult {
         let list = self.selected(c, which, who)?;
         let nice = prio.clamp(-20, 19);
         let privileged = self.is_privileged(c);
         for p in list {
-            let Some(process) = self.process_mut(p) else { continue };
+            let Some(process) = self.process_mut(p) else {
+                continue;
+            };
             if nice < process.nice && !privileged {
                 return Err(Errno::EACCES);
             }
@@ -134,7 +189,13 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    pub(super) fn sys_ioprio_set(&mut self, c: &Caller, which: i32, who: i32, ioprio: i32) -> SysResult {
+    pub(super) fn sys_ioprio_set(
+        &mut self,
+        c: &Caller,
+        which: i32,
+        who: i32,
+        ioprio: i32,
+    ) -> SysResult {
         let list = self.selected(c, which - 1, who)?;
         for p in list {
             if let Some(process) = self.process_mut(p) {
@@ -146,7 +207,11 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_ioprio_get(&mut self, c: &Caller, which: i32, who: i32) -> SysResult {
         let list = self.selected(c, which - 1, who)?;
-        Ok(list.first().and_then(|&p| self.process(p)).map_or(0, |p| p.kept.ioprio).into())
+        Ok(list
+            .first()
+            .and_then(|&p| self.process(p))
+            .map_or(0, |p| p.kept.ioprio)
+            .into())
     }
 
     pub(super) fn sys_getcpu(

@@ -31,14 +31,21 @@ fn check_size(size: usize) -> Result<(), Errno> {
 
 impl<P: Parts> ProcMgr<P> {
     fn may_signal(&self, c: &Caller, target: ProcIdx, sig: Signal) -> bool {
-        let (Some((_, from)), Some(to)) = (self.caller_process(c.thread), self.process(target)) else { return false };
+        let (Some((_, from)), Some(to)) = (self.caller_process(c.thread), self.process(target))
+        else {
+            return false;
+        };
         from.ids.privileged()
-            || [from.ids.uid[0], from.ids.uid[1]].iter().any(|id| *id == to.ids.uid[0] || *id == to.ids.uid[2])
+            || [from.ids.uid[0], from.ids.uid[1]]
+                .iter()
+                .any(|id| *id == to.ids.uid[0] || *id == to.ids.uid[2])
             || sig.0 == SIGCONT && from.sid == to.sid
     }
 
     fn info_from(&self, c: &Caller, sig: Signal, code: i32) -> Info {
-        let (pid, uid) = self.caller_process(c.thread).map_or((0, 0), |(_, p)| (p.pid, p.ids.uid[0]));
+        let (pid, uid) = self
+            .caller_process(c.thread)
+            .map_or((0, 0), |(_, p)| (p.pid, p.ids.uid[0]));
         Info::user(sig, code, pid, uid)
     }
 
@@ -46,9 +53,15 @@ impl<P: Parts> ProcMgr<P> {
         if sig.0 != 0 && !sig.is_valid() {
             return Err(Errno::EINVAL);
         }
-        let (own, own_group) = self.caller_process(c.thread).map(|(i, p)| (i, p.pgid)).ok_or(Errno::ESRCH)?;
+        let (own, own_group) = self
+            .caller_process(c.thread)
+            .map(|(i, p)| (i, p.pgid))
+            .ok_or(Errno::ESRCH)?;
         let all = |select: &dyn Fn(&crate::state::Process) -> bool| -> alloc::vec::Vec<ProcIdx> {
-            self.processes().filter(|(_, p)| select(p)).map(|(i, _)| i).collect()
+            self.processes()
+                .filter(|(_, p)| select(p))
+                .map(|(i, _)| i)
+                .collect()
         };
         let targets = match pid.0 {
             i32::MIN => return Err(Errno::ESRCH),
@@ -60,8 +73,14 @@ impl<P: Parts> ProcMgr<P> {
             }
             pid if pid < 0 => all(&|p| p.pgid == -pid),
             pid => {
-                let by_thread = || self.find_thread(pid).and_then(|t| Some(self.thread(t)?.process));
-                self.find_process(pid).or_else(by_thread).into_iter().collect()
+                let by_thread = || {
+                    self.find_thread(pid)
+                        .and_then(|t| Some(self.thread(t)?.process))
+                };
+                self.find_process(pid)
+                    .or_else(by_thread)
+                    .into_iter()
+                    .collect()
             }
         };
         if targets.is_empty() {
@@ -84,7 +103,13 @@ impl<P: Parts> ProcMgr<P> {
         }
     }
 
-    fn thread_target(&self, c: &Caller, tgid: Option<i32>, tid: i32, sig: Signal) -> Result<ThreadIdx, Errno> {
+    fn thread_target(
+        &self,
+        c: &Caller,
+        tgid: Option<i32>,
+        tid: i32,
+        sig: Signal,
+    ) -> Result<ThreadIdx, Errno> {
         if tid <= 0 || tgid.is_some_and(|g| g <= 0) || sig.0 != 0 && !sig.is_valid() {
             return Err(Errno::EINVAL);
         }
@@ -116,9 +141,16 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    fn queued_info(&self, c: &Caller, tgid: i32, sig: Signal, info: UserPtr<SigInfo>) -> Result<Info, Errno> {
+    fn queued_info(
+        &self,
+        c: &Caller,
+        tgid: i32,
+        sig: Signal,
+        info: UserPtr<SigInfo>,
+    ) -> Result<Info, Errno> {
         let mut bytes = [0; 128];
-        self.mem.copy_in(Space::Thread(c.thread), info.addr(), &mut bytes)?;
+        self.mem
+            .copy_in(Space::Thread(c.thread), info.addr(), &mut bytes)?;
         let info = Info::from_bytes(sig, &bytes);
         let own = self.caller_process(c.thread).map_or(0, |(_, p)| p.pid);
         if (info.code >= 0 || info.code == crate::signal::SI_TKILL) && own != tgid {
@@ -173,11 +205,20 @@ impl<P: Parts> ProcMgr<P> {
         if !sig.is_valid() || !act.is_null() && SigSet::UNBLOCKABLE.contains(sig) {
             return Err(Errno::EINVAL);
         }
-        let new = if act.is_null() { None } else { Some(self.get(c, act)?) };
+        let new = if act.is_null() {
+            None
+        } else {
+            Some(self.get(c, act)?)
+        };
         let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         let old = process.actions.get(sig);
         if !oldact.is_null() {
-            let old = SigAction { handler: old.handler, flags: old.flags, restorer: old.restorer, mask: old.mask };
+            let old = SigAction {
+                handler: old.handler,
+                flags: old.flags,
+                restorer: old.restorer,
+                mask: old.mask,
+            };
             self.put(c, oldact, &old)?;
         }
         let Some(new) = new else { return OK };
@@ -212,7 +253,11 @@ impl<P: Parts> ProcMgr<P> {
         size: usize,
     ) -> SysResult {
         check_size(size)?;
-        let new = if set.is_null() { None } else { Some(self.get(c, set)?) };
+        let new = if set.is_null() {
+            None
+        } else {
+            Some(self.get(c, set)?)
+        };
         let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
         let old = thread.blocked;
         if let Some(new) = new {
@@ -229,18 +274,30 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    pub(super) fn sys_rt_sigpending(&mut self, c: &Caller, set: UserPtr<SigSet>, size: usize) -> SysResult {
+    pub(super) fn sys_rt_sigpending(
+        &mut self,
+        c: &Caller,
+        set: UserPtr<SigSet>,
+        size: usize,
+    ) -> SysResult {
         if size > SigSet::SIZE {
             return Err(Errno::EINVAL);
         }
         let thread = self.thread(c.thread).ok_or(Errno::ESRCH)?;
-        let shared = self.process(thread.process).map_or(SigSet::EMPTY, |p| p.pending.set());
+        let shared = self
+            .process(thread.process)
+            .map_or(SigSet::EMPTY, |p| p.pending.set());
         let pending = SigSet((thread.pending.set().0 | shared.0) & thread.blocked.0);
         self.put(c, set, &pending)?;
         OK
     }
 
-    pub(super) fn sys_rt_sigsuspend(&mut self, c: &Caller, mask: UserPtr<SigSet>, size: usize) -> SysResult {
+    pub(super) fn sys_rt_sigsuspend(
+        &mut self,
+        c: &Caller,
+        mask: UserPtr<SigSet>,
+        size: usize,
+    ) -> SysResult {
         check_size(size)?;
         let mask = self.get(c, mask)?;
         let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
@@ -268,7 +325,11 @@ impl<P: Parts> ProcMgr<P> {
     ) -> SysResult {
         check_size(size)?;
         let set = SigSet(self.get(c, set)?.0 & !SigSet::UNBLOCKABLE.0);
-        let span = if timeout.is_null() { None } else { Some(self.get(c, timeout)?.to_ns()?) };
+        let span = if timeout.is_null() {
+            None
+        } else {
+            Some(self.get(c, timeout)?.to_ns()?)
+        };
         if let Some(signal) = self.take_signal(c.thread, set) {
             let value = self.write_siginfo(c.thread, info.addr(), &signal);
             return Ok(value.into());
@@ -278,7 +339,11 @@ impl<P: Parts> ProcMgr<P> {
         }
         let deadline = span.map_or(u64::MAX, |ns| self.now().saturating_add(ns));
         let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
-        thread.parked = Some(Parked::SigWait { set, info: info.addr(), deadline });
+        thread.parked = Some(Parked::SigWait {
+            set,
+            info: info.addr(),
+            deadline,
+        });
         self.rearm();
         Ok(Flow::Park)
     }
@@ -295,10 +360,10 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_rt_sigreturn(&mut self, c: &Caller) -> SysResult {
         let t = c.thread;
-        if c.pc != SHIM_BASE + shim::SIG_RETURN_DONE {
+        if c.pc != SHIM_BASE + shim::at::SIG_RETURN_SVC + 4 {
             // The program's own trampoline: the vector registers are still to be loaded.
             let mut regs = self.machine.read(t);
-            regs.pc = SHIM_BASE + shim::SIG_RETURN;
+            regs.pc = SHIM_BASE + shim::at::SIG_RETURN;
             self.machine.write(t, &regs, true);
             return Ok(Flow::Taken);
         }
@@ -323,11 +388,23 @@ impl<P: Parts> ProcMgr<P> {
         Ok(Flow::Taken)
     }
 
-    pub(super) fn sys_sigaltstack(&mut self, c: &Caller, ss: UserPtr<StackT>, old: UserPtr<StackT>) -> SysResult {
-        let new = if ss.is_null() { None } else { Some(self.get(c, ss)?) };
+    pub(super) fn sys_sigaltstack(
+        &mut self,
+        c: &Caller,
+        ss: UserPtr<StackT>,
+        old: UserPtr<StackT>,
+    ) -> SysResult {
+        let new = if ss.is_null() {
+            None
+        } else {
+            Some(self.get(c, ss)?)
+        };
         let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
         let (base, flags, size) = thread.altstack;
-        let on_it = flags & SS_DISABLE == 0 && c.sp > base && c.sp - base <= size && flags & SS_AUTODISARM == 0;
+        let on_it = flags & SS_DISABLE == 0
+            && c.sp > base
+            && c.sp - base <= size
+            && flags & SS_AUTODISARM == 0;
         if let Some(new) = new {
             if on_it {
                 return Err(Errno::EPERM);
@@ -340,12 +417,30 @@ impl<P: Parts> ProcMgr<P> {
                 _ => return Err(Errno::EINVAL),
             };
         }
-        let shown = if flags & SS_DISABLE != 0 { SS_DISABLE } else { flags | if on_it { SS_ONSTACK } else { 0 } };
-        self.put_opt(c, old, &StackT { sp: base, flags: shown, pad: 0, size })?;
+        let shown = if flags & SS_DISABLE != 0 {
+            SS_DISABLE
+        } else {
+            flags | if on_it { SS_ONSTACK } else { 0 }
+        };
+        self.put_opt(
+            c,
+            old,
+            &StackT {
+                sp: base,
+                flags: shown,
+                pad: 0,
+                size,
+            },
+        )?;
         OK
     }
 
-    pub(super) fn sys_getitimer(&mut self, c: &Caller, which: u32, value: UserPtr<Itimerval>) -> SysResult {
+    pub(super) fn sys_getitimer(
+        &mut self,
+        c: &Caller,
+        which: u32,
+        value: UserPtr<Itimerval>,
+    ) -> SysResult {
         let now = self.now();
         let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
         let current = match which {
@@ -367,7 +462,11 @@ impl<P: Parts> ProcMgr<P> {
         if which > 2 {
             return Err(Errno::EINVAL);
         }
-        let new = if value.is_null() { Itimerval::default() } else { self.get(c, value)? };
+        let new = if value.is_null() {
+            Itimerval::default()
+        } else {
+            self.get(c, value)?
+        };
         let (first, interval) = (new.value.to_ns()?, new.interval.to_ns()?);
         if which != 0 {
             // CPU-time timers need CPU accounting, which this kernel does not give.
@@ -377,7 +476,11 @@ impl<P: Parts> ProcMgr<P> {
         let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         let before = itimerval(process.itimer, now);
         if let Some(process) = self.process_mut(p) {
-            process.itimer = if first == 0 { (0, 0) } else { (now.saturating_add(first), interval) };
+            process.itimer = if first == 0 {
+                (0, 0)
+            } else {
+                (now.saturating_add(first), interval)
+            };
         }
         self.rearm();
         self.put_opt(c, old, &before)?;
@@ -386,6 +489,13 @@ impl<P: Parts> ProcMgr<P> {
 }
 
 fn itimerval((at, interval): (u64, u64), now: u64) -> Itimerval {
-    let left = if at == 0 { 0 } else { at.saturating_sub(now).max(1000) };
-    Itimerval { interval: Timeval::from_ns(interval), value: Timeval::from_ns(left) }
+    let left = if at == 0 {
+        0
+    } else {
+        at.saturating_sub(now).max(1000)
+    };
+    Itimerval {
+        interval: Timeval::from_ns(interval),
+        value: Timeval::from_ns(left),
+    }
 }

@@ -21,7 +21,10 @@ pub struct Uts {
 impl Uts {
     /// Before anybody sets them.
     pub fn new() -> Self {
-        Uts { host: b"persona".to_vec(), domain: b"(none)".to_vec() }
+        Uts {
+            host: b"persona".to_vec(),
+            domain: b"(none)".to_vec(),
+        }
     }
 }
 
@@ -67,7 +70,8 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EINVAL);
         }
         let mut text = alloc::vec![0; name.len];
-        self.mem.copy_in(Space::Thread(c.thread), name.addr, &mut text)?;
+        self.mem
+            .copy_in(Space::Thread(c.thread), name.addr, &mut text)?;
         Ok(text)
     }
 
@@ -97,7 +101,12 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    pub(super) fn sys_getrandom(&mut self, c: &Caller, buf: UserSlice, _flags: GetrandomFlags) -> SysResult {
+    pub(super) fn sys_getrandom(
+        &mut self,
+        c: &Caller,
+        buf: UserSlice,
+        _flags: GetrandomFlags,
+    ) -> SysResult {
         const KNOWN: u32 = 7;
         let flags = c.args[2] as u32;
         if flags & !KNOWN != 0 || flags & 6 == 6 {
@@ -109,7 +118,11 @@ impl<P: Parts> ProcMgr<P> {
         while done < len {
             let want = (len - done).min(RANDOM_PIECE);
             self.random.fill(&mut piece[..want]);
-            self.mem.copy_out(Space::Thread(c.thread), buf.addr.wrapping_add(done as u64), &piece[..want])?;
+            self.mem.copy_out(
+                Space::Thread(c.thread),
+                buf.addr.wrapping_add(done as u64),
+                &piece[..want],
+            )?;
             done += want;
         }
         Ok(len.into())
@@ -125,7 +138,14 @@ impl<P: Parts> ProcMgr<P> {
         OK
     }
 
-    pub(super) fn sys_reboot(&mut self, c: &Caller, magic1: u32, magic2: u32, cmd: u32, _arg: UserAddr) -> SysResult {
+    pub(super) fn sys_reboot(
+        &mut self,
+        c: &Caller,
+        magic1: u32,
+        magic2: u32,
+        cmd: u32,
+        _arg: UserAddr,
+    ) -> SysResult {
         if !self.is_privileged(c) {
             return Err(Errno::EPERM);
         }

@@ -4,8 +4,12 @@ use alloc::vec::Vec;
 
 use fsmgr_api::ExecFile;
 use lsyscall_abi::Errno;
-use memmgr_api::{MapRequest, Memory, Mm, Placement, Space, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, USER_TOP};
-use object::elf::{FileHeader64, ProgramHeader64, EM_AARCH64, ET_DYN, ET_EXEC, PT_INTERP, PT_LOAD, PT_PHDR};
+use memmgr_api::{
+    MapRequest, Memory, Mm, Placement, Space, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE, USER_TOP,
+};
+use object::elf::{
+    FileHeader64, ProgramHeader64, EM_AARCH64, ET_DYN, ET_EXEC, PT_INTERP, PT_LOAD, PT_PHDR,
+};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{pod, LittleEndian};
 
@@ -82,13 +86,14 @@ impl Program {
             return Err(Errno::ENOEXEC);
         }
         let (phoff, phnum) = (header.e_phoff(endian), usize::from(header.e_phnum(endian)));
-        if usize::from(header.e_phentsize(endian)) != PHDR_BYTES || phnum == 0 || phnum > MAX_PHDRS {
+        if usize::from(header.e_phentsize(endian)) != PHDR_BYTES || phnum == 0 || phnum > MAX_PHDRS
+        {
             return Err(Errno::ENOEXEC);
         }
         let start = usize::try_from(phoff).map_err(|_| Errno::ENOEXEC)?;
         let table = head.get(start..).ok_or(Errno::ENOEXEC)?;
-        let (headers, _) =
-            pod::slice_from_bytes::<ProgramHeader64<LittleEndian>>(table, phnum).map_err(|()| Errno::ENOEXEC)?;
+        let (headers, _) = pod::slice_from_bytes::<ProgramHeader64<LittleEndian>>(table, phnum)
+            .map_err(|()| Errno::ENOEXEC)?;
         let mut program = Program {
             pie: kind == ET_DYN,
             entry: header.e_entry(endian),
@@ -112,29 +117,51 @@ impl Program {
                 _ => {}
             }
         }
-        if program.segments.is_empty() || program.segments.windows(2).any(|w| w[0].vaddr + w[0].memsz > w[1].vaddr) {
+        if program.segments.is_empty()
+            || program
+                .segments
+                .windows(2)
+                .any(|w| w[0].vaddr + w[0].memsz > w[1].vaddr)
+        {
             return Err(Errno::ENOEXEC);
         }
         if program.phdr.is_none() {
             let holds = |s: &&Segment| s.offset <= phoff && phoff - s.offset < s.filesz;
-            program.phdr = program.segments.iter().find(holds).map(|s| s.vaddr + (phoff - s.offset));
+            program.phdr = program
+                .segments
+                .iter()
+                .find(holds)
+                .map(|s| s.vaddr + (phoff - s.offset));
         }
         Ok(program)
     }
 
     /// First page and first page behind, before the bias.
     fn range(&self) -> (u64, u64) {
-        let low = self.segments.first().map_or(0, |s| s.vaddr & !(PAGE_SIZE - 1));
-        let high = self.segments.last().map_or(0, |s| (s.vaddr + s.memsz).next_multiple_of(PAGE_SIZE));
+        let low = self
+            .segments
+            .first()
+            .map_or(0, |s| s.vaddr & !(PAGE_SIZE - 1));
+        let high = self
+            .segments
+            .last()
+            .map_or(0, |s| (s.vaddr + s.memsz).next_multiple_of(PAGE_SIZE));
         (low, high)
     }
 }
 
 fn segment(ph: &ProgramHeader64<LittleEndian>, endian: LittleEndian) -> Result<Segment, Errno> {
-    let (vaddr, memsz, filesz, offset) =
-        (ph.p_vaddr(endian), ph.p_memsz(endian), ph.p_filesz(endian), ph.p_offset(endian));
+    let (vaddr, memsz, filesz, offset) = (
+        ph.p_vaddr(endian),
+        ph.p_memsz(endian),
+        ph.p_filesz(endian),
+        ph.p_offset(endian),
+    );
     let end = vaddr.checked_add(memsz).ok_or(Errno::ENOEXEC)?;
-    if filesz > memsz || end >= USER_TOP || vaddr % PAGE_SIZE != offset % PAGE_SIZE || offset.checked_add(filesz).is_none()
+    if filesz > memsz
+        || end >= USER_TOP
+        || vaddr % PAGE_SIZE != offset % PAGE_SIZE
+        || offset.checked_add(filesz).is_none()
     {
         return Err(Errno::ENOEXEC);
     }
@@ -145,11 +172,23 @@ fn segment(ph: &ProgramHeader64<LittleEndian>, endian: LittleEndian) -> Result<S
             prot |= bit;
         }
     }
-    Ok(Segment { vaddr, memsz, filesz, offset, prot })
+    Ok(Segment {
+        vaddr,
+        memsz,
+        filesz,
+        offset,
+        prot,
+    })
 }
 
 /// Maps a program's segments into an address space. `ENOEXEC` if the file is shorter than its headers say, `ENOMEM`.
-pub fn map<M: Memory>(mem: &M, mm: Mm, file: &ExecFile, program: &Program, place: Place) -> Result<Loaded, Errno> {
+pub fn map<M: Memory>(
+    mem: &M,
+    mm: Mm,
+    file: &ExecFile,
+    program: &Program,
+    place: Place,
+) -> Result<Loaded, Errno> {
     let (low, high) = program.range();
     let space = Space::Mm(mm);
     let bias = match (program.pie, place) {
@@ -157,7 +196,13 @@ pub fn map<M: Memory>(mem: &M, mm: Mm, file: &ExecFile, program: &Program, place
         (true, Place::Main) => PIE_BASE.wrapping_sub(low),
         (true, Place::Interpreter) => {
             // memmgr finds room for the whole image; the segments then replace the reservation.
-            let room = mem.map(space, MapRequest { prot: 0, ..MapRequest::anonymous(high - low, 0) })?;
+            let room = mem.map(
+                space,
+                MapRequest {
+                    prot: 0,
+                    ..MapRequest::anonymous(high - low, 0)
+                },
+            )?;
             room.wrapping_sub(low)
         }
     };
@@ -167,7 +212,11 @@ pub fn map<M: Memory>(mem: &M, mm: Mm, file: &ExecFile, program: &Program, place
         }
         let skew = s.vaddr % PAGE_SIZE;
         let addr = s.vaddr.wrapping_add(bias) - skew;
-        if addr == 0 || addr.checked_add(s.memsz + skew).is_none_or(|end| end >= USER_TOP) {
+        if addr == 0
+            || addr
+                .checked_add(s.memsz + skew)
+                .is_none_or(|end| end >= USER_TOP)
+        {
             return Err(Errno::ENOEXEC);
         }
         let anonymous = s.filesz == 0;
@@ -192,7 +241,6 @@ pub fn map<M: Memory>(mem: &M, mm: Mm, file: &ExecFile, program: &Program, place
         end: high.wrapping_add(bias),
     })
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -237,13 +285,13 @@ mod tests {
         assert_eq!(Program::parse(b"hello"), Err(Errno::ENOEXEC));
         let good = sample();
         for (at, bytes) in [
-            (18usize, vec![62u8, 0]),            // another machine
-            (32, vec![0xff; 8]),                 // headers beyond the file
-            (54, vec![1, 0]),                    // wrong entry size
-            (56, vec![0, 0]),                    // no headers
-            (80, vec![0xff; 8]),                 // address overflow
-            (96, vec![0xff; 8]),                 // more in the file than in memory
-            (72, vec![1]),                       // offset and address disagree
+            (18usize, vec![62u8, 0]), // another machine
+            (32, vec![0xff; 8]),      // headers beyond the file
+            (54, vec![1, 0]),         // wrong entry size
+            (56, vec![0, 0]),         // no headers
+            (80, vec![0xff; 8]),      // address overflow
+            (96, vec![0xff; 8]),      // more in the file than in memory
+            (72, vec![1]),            // offset and address disagree
         ] {
             let mut bad = good.clone();
             put(&mut bad, at, &bytes);

@@ -41,7 +41,13 @@ pub(crate) struct Image {
 
 impl<P: Parts> ProcMgr<P> {
     /// Replaces the caller's program. On failure the caller goes on as before.
-    pub(crate) fn exec(&mut self, t: ThreadIdx, file: ExecFile, path: Vec<u8>, strings: Strings) -> SysResult {
+    pub(crate) fn exec(
+        &mut self,
+        t: ThreadIdx,
+        file: ExecFile,
+        path: Vec<u8>,
+        strings: Strings,
+    ) -> SysResult {
         let image = self.build_image(t, file, path, strings)?;
         self.switch_to(t, image)?;
         Ok(Flow::Taken)
@@ -66,7 +72,13 @@ impl<P: Parts> ProcMgr<P> {
             let head = &head[..got];
             if !head.starts_with(b"#!") {
                 return match self.load(t, &file, head, &path, &strings) {
-                    Ok((space, entry, stack)) => Ok(Image { space, entry, stack, file, comm: comm_of(&current_name(&path)) }),
+                    Ok((space, entry, stack)) => Ok(Image {
+                        space,
+                        entry,
+                        stack,
+                        file,
+                        comm: comm_of(&current_name(&path)),
+                    }),
                     Err(errno) => self.give_up(file, errno),
                 };
             }
@@ -89,7 +101,9 @@ impl<P: Parts> ProcMgr<P> {
 
     fn read_head(&self, file: &ExecFile, head: &mut [u8]) -> Result<usize, Errno> {
         use memmgr_api::UserMemory;
-        let want = head.len().min(usize::try_from(file.size).unwrap_or(usize::MAX));
+        let want = head
+            .len()
+            .min(usize::try_from(file.size).unwrap_or(usize::MAX));
         self.mem.vmo_read(file.vmo, 0, &mut head[..want])
     }
 
@@ -123,9 +137,12 @@ impl<P: Parts> ProcMgr<P> {
         path: &[u8],
         strings: &Strings,
     ) -> Result<(u64, stack::Layout), Errno> {
-        let stack_limit = self.caller_process(t).map_or(8 << 20, |(_, p)| p.limits.soft(limits::STACK));
+        let stack_limit = self
+            .caller_process(t)
+            .map_or(8 << 20, |(_, p)| p.limits.soft(limits::STACK));
         let memory = memmgr_api::Space::Mm(space.mm);
-        self.mem.set_limits(memory, u64::MAX, stack_limit, u64::MAX)?;
+        self.mem
+            .set_limits(memory, u64::MAX, stack_limit, u64::MAX)?;
         let loaded = elf::map(&self.mem, space.mm, file, program, elf::Place::Main)?;
         let mut entry = loaded.entry;
         let mut base = 0;
@@ -138,7 +155,10 @@ impl<P: Parts> ProcMgr<P> {
             base = interpreter.bias;
         }
         self.mem.set_brk(space.mm, loaded.end)?;
-        let ids = self.caller_process(t).map(|(_, p)| p.ids).ok_or(Errno::ESRCH)?;
+        let ids = self
+            .caller_process(t)
+            .map(|(_, p)| p.ids)
+            .ok_or(Errno::ESRCH)?;
         let (uid, euid, gid, egid) = self.exec_ids(&ids, file);
         let mut random = [0; 16];
         self.random.fill(&mut random);
@@ -170,7 +190,11 @@ impl<P: Parts> ProcMgr<P> {
         const S_ISUID: u32 = 0o4000;
         const S_ISGID: u32 = 0o2000;
         const S_IXGRP: u32 = 0o10;
-        let euid = if file.mode & S_ISUID != 0 { file.uid } else { ids.uid[1] };
+        let euid = if file.mode & S_ISUID != 0 {
+            file.uid
+        } else {
+            ids.uid[1]
+        };
         let set_gid = file.mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
         let egid = if set_gid { file.gid } else { ids.gid[1] };
         (ids.uid[0], euid, ids.gid[0], egid)
@@ -182,12 +206,17 @@ impl<P: Parts> ProcMgr<P> {
             self.release_space(Rc::new(image.space));
             return self.give_up(image.file, Errno::ESRCH);
         };
+        let others: Vec<ThreadIdx> = process
+            .threads
+            .iter()
+            .copied()
+            .filter(|&other| other != t)
+            .collect();
+        let (pid, ids, no_new_privs) = (process.pid, process.ids, process.kept.no_new_privs);
         if let Err(errno) = self.machine.set_space(t, image.space.vspace) {
             self.release_space(Rc::new(image.space));
             return self.give_up(image.file, errno);
         }
-        let others: Vec<ThreadIdx> = process.threads.iter().copied().filter(|&other| other != t).collect();
-        let (pid, ids, no_new_privs) = (process.pid, process.ids, process.kept.no_new_privs);
         for other in others {
             self.bury_thread(other);
         }
@@ -228,13 +257,24 @@ impl<P: Parts> ProcMgr<P> {
         }
         self.push_creds(p);
         self.release_vfork(p);
-        let regs = Regs { sp: image.stack.sp, pc: image.entry, ..Regs::ZERO };
+        let regs = Regs {
+            sp: image.stack.sp,
+            pc: image.entry,
+            ..Regs::ZERO
+        };
         if let Some(thread) = self.thread_mut(t) {
             thread.continuation = Some(Continuation::ZeroFp { regs });
         }
         self.publish_thread(t);
         self.publish_process(p);
-        self.machine.write(t, &Regs { pc: SHIM_BASE + shim::ZERO_FP, ..Regs::ZERO }, true);
+        self.machine.write(
+            t,
+            &Regs {
+                pc: SHIM_BASE + shim::at::ZERO_FP,
+                ..Regs::ZERO
+            },
+            true,
+        );
         Ok(())
     }
 }

@@ -21,7 +21,9 @@ pub fn parse(head: &[u8]) -> Option<Line> {
     let newline = text.iter().position(|&b| b == b'\n');
     let line = &text[..newline.unwrap_or(text.len())];
     let line = line.trim_ascii();
-    let end = line.iter().position(|b| *b == b' ' || *b == b'\t' || *b == 0);
+    let end = line
+        .iter()
+        .position(|b| *b == b' ' || *b == b'\t' || *b == 0);
     if end.is_none() && newline.is_none() && head.len() >= MAX_LINE {
         return None;
     }
@@ -29,8 +31,14 @@ pub fn parse(head: &[u8]) -> Option<Line> {
     if interpreter.is_empty() {
         return None;
     }
-    let argument = end.map(|end| line[end..].trim_ascii()).filter(|a| !a.is_empty()).map(<[u8]>::to_vec);
-    Some(Line { interpreter, argument })
+    let argument = end
+        .map(|end| line[end..].trim_ascii())
+        .filter(|a| !a.is_empty())
+        .map(<[u8]>::to_vec);
+    Some(Line {
+        interpreter,
+        argument,
+    })
 }
 
 #[cfg(test)]
@@ -41,7 +49,10 @@ mod tests {
     fn lines() {
         let line = |text: &[u8]| parse(text).map(|l| (l.interpreter, l.argument));
         assert_eq!(line(b"#!/bin/sh\necho"), Some((b"/bin/sh".to_vec(), None)));
-        assert_eq!(line(b"#! /bin/sh  -e x \n"), Some((b"/bin/sh".to_vec(), Some(b"-e x".to_vec()))));
+        assert_eq!(
+            line(b"#! /bin/sh  -e x \n"),
+            Some((b"/bin/sh".to_vec(), Some(b"-e x".to_vec())))
+        );
         assert_eq!(line(b"#!/bin/sh"), Some((b"/bin/sh".to_vec(), None)));
         assert_eq!(line(b"#!  \n"), None);
         assert_eq!(line(b"#!"), None);

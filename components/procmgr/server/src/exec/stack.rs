@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use lsyscall_abi::consts::{HWCAP_ASIMD, HWCAP_FP, USER_HZ};
 use lsyscall_abi::Errno;
-use memmgr_api::{MapRequest, Memory, Mm, Placement, Space, PAGE_SIZE, PROT_READ, PROT_WRITE, STACK_TOP};
+use memmgr_api::{
+    MapRequest, Memory, Mm, Placement, Space, PAGE_SIZE, PROT_READ, PROT_WRITE, STACK_TOP,
+};
 
 use super::strings::Strings;
 
@@ -70,7 +72,13 @@ pub struct Layout {
 }
 
 /// Maps the stack and writes it. `E2BIG`, `ENOMEM`.
-pub fn build<M: Memory>(mem: &M, mm: Mm, path: &[u8], strings: &Strings, auxv: &Auxv) -> Result<Layout, Errno> {
+pub fn build<M: Memory>(
+    mem: &M,
+    mm: Mm,
+    path: &[u8],
+    strings: &Strings,
+    auxv: &Auxv,
+) -> Result<Layout, Errno> {
     let top = STACK_TOP - auxv.shift % RANDOM_PAGES * PAGE_SIZE;
     let (bytes, layout) = compose(top, path, strings, auxv);
     let len = (bytes.len() as u64 + INITIAL_BYTES).next_multiple_of(PAGE_SIZE);
@@ -97,7 +105,12 @@ fn compose(top: u64, path: &[u8], strings: &Strings, auxv: &Auxv) -> (Vec<u8>, L
         text.extend_from_slice(string);
         text.push(0);
     }
-    let arg_end = strings.env.first().map_or(arg_start + text.len() as u64, |_| pointers[strings.args.len()]);
+    let arg_end = strings
+        .env
+        .first()
+        .map_or(arg_start + text.len() as u64, |_| {
+            pointers[strings.args.len()]
+        });
     let env_end = arg_start + text.len() as u64;
     let execfn = env_end;
     text.extend_from_slice(path);
@@ -146,7 +159,13 @@ fn compose(top: u64, path: &[u8], strings: &Strings, auxv: &Auxv) -> (Vec<u8>, L
     out.extend_from_slice(b"aarch64\0");
     out.resize((arg_start - sp) as usize, 0);
     out.extend_from_slice(&text);
-    (out, Layout { sp, ranges: [arg_start, arg_end, arg_end, env_end, sp] })
+    (
+        out,
+        Layout {
+            sp,
+            ranges: [arg_start, arg_end, arg_end, env_end, sp],
+        },
+    )
 }
 
 #[cfg(test)]

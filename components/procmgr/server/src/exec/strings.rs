@@ -51,7 +51,12 @@ impl Strings {
     }
 }
 
-fn read_vector<M: Memory>(mem: &M, space: Space, addr: u64, room: &mut usize) -> Result<Vec<Vec<u8>>, Errno> {
+fn read_vector<M: Memory>(
+    mem: &M,
+    space: Space,
+    addr: u64,
+    room: &mut usize,
+) -> Result<Vec<Vec<u8>>, Errno> {
     let mut out = Vec::new();
     if addr == 0 {
         return Ok(out);
@@ -63,10 +68,12 @@ fn read_vector<M: Memory>(mem: &M, space: Space, addr: u64, room: &mut usize) ->
             return Ok(out);
         }
         let limit = MAX_STRING.min(*room);
-        let string = mem.read_cstr(space, pointer, limit).map_err(|errno| match errno {
-            Errno::ENAMETOOLONG => Errno::E2BIG,
-            errno => errno,
-        })?;
+        let string = mem
+            .read_cstr(space, pointer, limit)
+            .map_err(|errno| match errno {
+                Errno::ENAMETOOLONG => Errno::E2BIG,
+                errno => errno,
+            })?;
         *room = room.checked_sub(string.len() + 9).ok_or(Errno::E2BIG)?;
         out.push(string);
         at = at.checked_add(8).ok_or(Errno::EFAULT)?;

@@ -20,8 +20,14 @@ pub const SA_NODEFER: u64 = 0x4000_0000;
 /// Back to the default at the first delivery.
 pub const SA_RESETHAND: u64 = 0x8000_0000;
 /// All flags Linux knows; others are cleared when stored, as Linux does for SA_UNSUPPORTED probing.
-pub const SA_KNOWN: u64 =
-    SA_SIGINFO | SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND;
+pub const SA_KNOWN: u64 = SA_SIGINFO
+    | SA_NOCLDSTOP
+    | SA_NOCLDWAIT
+    | SA_RESTORER
+    | SA_ONSTACK
+    | SA_RESTART
+    | SA_NODEFER
+    | SA_RESETHAND;
 
 /// The default disposition as a handler address.
 pub const SIG_DFL: u64 = 0;
@@ -66,19 +72,28 @@ pub struct Actions {
 
 impl Default for Actions {
     fn default() -> Self {
-        Actions { table: [SigAction::default(); 64] }
+        Actions {
+            table: [SigAction::default(); 64],
+        }
     }
 }
 
 impl Actions {
     /// The action of a valid signal; the default one otherwise.
     pub fn get(&self, signal: Signal) -> SigAction {
-        usize::try_from(signal.0 - 1).ok().and_then(|i| self.table.get(i)).copied().unwrap_or_default()
+        usize::try_from(signal.0 - 1)
+            .ok()
+            .and_then(|i| self.table.get(i))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Sets the action of a valid signal.
     pub fn set(&mut self, signal: Signal, action: SigAction) {
-        if let Some(slot) = usize::try_from(signal.0 - 1).ok().and_then(|i| self.table.get_mut(i)) {
+        if let Some(slot) = usize::try_from(signal.0 - 1)
+            .ok()
+            .and_then(|i| self.table.get_mut(i))
+        {
             *slot = action;
         }
     }
@@ -132,7 +147,14 @@ impl Actions {
     /// After exec: handlers are gone, ignored signals stay so.
     pub fn reset_for_exec(&mut self) {
         for action in &mut self.table {
-            *action = SigAction { handler: if action.handler == SIG_IGN { SIG_IGN } else { SIG_DFL }, ..SigAction::default() };
+            *action = SigAction {
+                handler: if action.handler == SIG_IGN {
+                    SIG_IGN
+                } else {
+                    SIG_DFL
+                },
+                ..SigAction::default()
+            };
         }
     }
 }

@@ -24,8 +24,12 @@ pub const SS_AUTODISARM: i32 = 1 << 31;
 impl<P: Parts> ProcMgr<P> {
     /// Signals the thread would take now.
     pub(crate) fn ready(&self, t: ThreadIdx) -> SigSet {
-        let Some(thread) = self.thread(t) else { return SigSet::EMPTY };
-        let shared = self.process(thread.process).map_or(SigSet::EMPTY, |p| p.pending.set());
+        let Some(thread) = self.thread(t) else {
+            return SigSet::EMPTY;
+        };
+        let shared = self
+            .process(thread.process)
+            .map_or(SigSet::EMPTY, |p| p.pending.set());
         SigSet((thread.pending.set().0 | shared.0) & !thread.blocked.0)
     }
 
@@ -44,13 +48,21 @@ impl<P: Parts> ProcMgr<P> {
         loop {
             let Some(thread) = self.thread(t) else { return };
             let (p, blocked) = (thread.process, thread.blocked);
-            let Some(process) = self.process(p) else { return };
+            let Some(process) = self.process(p) else {
+                return;
+            };
             let init = process.is_init();
-            if matches!(process.life, Life::Stopped(_)) && !process.pending.set().contains(Signal(SIGKILL)) {
+            if matches!(process.life, Life::Stopped(_))
+                && !process.pending.set().contains(Signal(SIGKILL))
+            {
                 break;
             }
-            let Some(info) = self.take_signal(t, SigSet(!blocked.0)) else { break };
-            let Some(process) = self.process_mut(p) else { return };
+            let Some(info) = self.take_signal(t, SigSet(!blocked.0)) else {
+                break;
+            };
+            let Some(process) = self.process_mut(p) else {
+                return;
+            };
             match process.actions.disposition(info.signal, init) {
                 Disposition::Ignore | Disposition::Continue => {}
                 Disposition::Terminate => return self.exit_process(p, info.signal.0),
@@ -84,12 +96,16 @@ impl<P: Parts> ProcMgr<P> {
                 regs.x[0] = errno.to_result() as u64;
             }
         }
-        let Some(thread) = self.thread_mut(t) else { return };
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
         if let Some(mask) = thread.saved_mask.take() {
             thread.blocked = mask;
         }
         let p = thread.process;
-        let stopped = self.process(p).is_some_and(|p| matches!(p.life, Life::Stopped(_)));
+        let stopped = self
+            .process(p)
+            .is_some_and(|p| matches!(p.life, Life::Stopped(_)));
         if let Some(thread) = self.thread_mut(t) {
             thread.stopped = stopped;
         }
@@ -97,15 +113,22 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     /// Builds the frame on the thread's stack; the registers with which the handler starts. `EFAULT` if there is no stack.
-    fn push_frame(&mut self, t: ThreadIdx, regs: Regs, info: &Info, action: SigAction) -> Result<Regs, Errno> {
+    fn push_frame(
+        &mut self,
+        t: ThreadIdx,
+        regs: Regs,
+        info: &Info,
+        action: SigAction,
+    ) -> Result<Regs, Errno> {
         let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
         let (base, flags, size) = thread.altstack;
         let on_alt = flags & SS_DISABLE == 0 && regs.sp > base && regs.sp - base <= size;
-        let top = if action.flags & SA_ONSTACK != 0 && flags & SS_DISABLE == 0 && size > 0 && !on_alt {
-            base.wrapping_add(size)
-        } else {
-            regs.sp
-        };
+        let top =
+            if action.flags & SA_ONSTACK != 0 && flags & SS_DISABLE == 0 && size > 0 && !on_alt {
+                base.wrapping_add(size)
+            } else {
+                regs.sp
+            };
         let mask = thread.saved_mask.take().unwrap_or(thread.blocked);
         let stack_now = (base, if on_alt { flags | SS_ONSTACK } else { flags }, size);
         let fault = core::mem::take(&mut thread.fault);
@@ -114,7 +137,11 @@ impl<P: Parts> ProcMgr<P> {
         if on_alt && !(sp > base && sp < base.wrapping_add(size)) {
             return Err(Errno::EFAULT);
         }
-        let frame = Frame { regs, mask, stack: stack_now };
+        let frame = Frame {
+            regs,
+            mask,
+            stack: stack_now,
+        };
         let bytes = build_frame(&frame, info, fault.0, fault.1);
         let space = Space::Thread(t);
         self.mem.copy_out(space, sp, &bytes)?;
@@ -139,10 +166,13 @@ impl<P: Parts> ProcMgr<P> {
         entry.x[9] = action.handler;
         entry.x[10] = sp.wrapping_add(FPSIMD_OFFSET);
         entry.x[29] = record;
-        entry.x[30] =
-            if action.flags & SA_RESTORER != 0 { action.restorer } else { memmgr_api::SHIM_BASE + shim::SIG_RETURN };
+        entry.x[30] = if action.flags & SA_RESTORER != 0 {
+            action.restorer
+        } else {
+            memmgr_api::SHIM_BASE + shim::at::SIG_RETURN
+        };
         entry.sp = sp;
-        entry.pc = memmgr_api::SHIM_BASE + shim::SIG_ENTRY;
+        entry.pc = memmgr_api::SHIM_BASE + shim::at::SIG_ENTRY;
         entry.pstate &= PSTATE_USER;
         Ok(entry)
     }
@@ -155,13 +185,16 @@ impl<P: Parts> ProcMgr<P> {
     /// Queues a signal for the thread that it cannot escape: unblocked, and with the default action if it was blocked or
     /// ignored (Linux's force_sig).
     pub(crate) fn force_signal(&mut self, t: ThreadIdx, info: Info) {
-        let Some(thread) = self.thread_mut(t) else { return };
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
         let p = thread.process;
         let blocked = thread.blocked.contains(info.signal);
         thread.blocked = thread.blocked.without(info.signal);
         thread.pending.push(info);
         if let Some(process) = self.process_mut(p) {
-            if blocked || process.actions.get(info.signal).handler == crate::signal::action::SIG_IGN {
+            if blocked || process.actions.get(info.signal).handler == crate::signal::action::SIG_IGN
+            {
                 process.actions.set(info.signal, SigAction::default());
             }
         }
@@ -183,7 +216,9 @@ impl<P: Parts> ProcMgr<P> {
     /// Makes a thread look at its signals now, wherever it is.
     pub(crate) fn kick(&mut self, t: ThreadIdx) {
         let ready = self.ready(t);
-        let Some(thread) = self.thread_mut(t) else { return };
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
         if thread.continuation.is_some() || thread.stopped && !ready.contains(Signal(SIGKILL)) {
             return;
         }
@@ -213,12 +248,17 @@ impl<P: Parts> ProcMgr<P> {
     /// Takes the thread's call back from the component that parked it, if one did.
     pub(crate) fn cancel_below(&mut self, t: ThreadIdx) -> Option<Errno> {
         let how = [self.fs_cancel(t), self.time_cancel(t), self.mem_cancel(t)];
-        how.into_iter().flatten().next().map(|raw| Errno::from_raw(raw).unwrap_or(Errno::EINTR))
+        how.into_iter()
+            .flatten()
+            .next()
+            .map(|raw| Errno::from_raw(raw).unwrap_or(Errno::EINTR))
     }
 
     /// Job control stops all threads of the process.
     pub(crate) fn stop_process(&mut self, p: crate::state::ProcIdx, signal: i32) {
-        let Some(process) = self.process_mut(p) else { return };
+        let Some(process) = self.process_mut(p) else {
+            return;
+        };
         if process.life != Life::Running {
             return;
         }
@@ -234,7 +274,9 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Stops one thread so that continuing it restarts the call it was in.
     fn stop_thread(&mut self, t: ThreadIdx) {
-        let Some(thread) = self.thread_mut(t) else { return };
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
         if thread.stopped || thread.continuation.is_some() {
             return;
         }
@@ -267,7 +309,9 @@ impl<P: Parts> ProcMgr<P> {
 
     /// SIGCONT (or SIGKILL) has come: the process runs again.
     pub(crate) fn continue_process(&mut self, p: crate::state::ProcIdx, report: bool) {
-        let Some(process) = self.process_mut(p) else { return };
+        let Some(process) = self.process_mut(p) else {
+            return;
+        };
         if !matches!(process.life, Life::Stopped(_)) {
             return;
         }
@@ -275,7 +319,9 @@ impl<P: Parts> ProcMgr<P> {
         process.stop_unreported = false;
         process.continue_unreported = report;
         for t in process.threads.clone() {
-            let Some(thread) = self.thread_mut(t) else { continue };
+            let Some(thread) = self.thread_mut(t) else {
+                continue;
+            };
             if core::mem::take(&mut thread.stopped) {
                 let regs = self.machine.read(t);
                 self.enter_user(t, regs, None);

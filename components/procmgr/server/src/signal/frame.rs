@@ -107,7 +107,11 @@ pub fn read_frame(bytes: &[u8], tpidr: u64) -> Option<Frame> {
             tpidr,
         },
         mask: SigSet(get64(bytes, UC_SIGMASK)?),
-        stack: (get64(bytes, UC_STACK)?, get64(bytes, UC_STACK + 8)? as u32 as i32, get64(bytes, UC_STACK + 16)?),
+        stack: (
+            get64(bytes, UC_STACK)?,
+            get64(bytes, UC_STACK + 8)? as u32 as i32,
+            get64(bytes, UC_STACK + 16)?,
+        ),
     })
 }
 
@@ -118,15 +122,34 @@ mod tests {
 
     #[test]
     fn a_frame_comes_back_as_it_was_and_cannot_raise_privilege() {
-        let mut regs = Regs { sp: 0x1000, pc: 0x40_0000, pstate: 0x6000_03c5, tpidr: 77, ..Regs::ZERO };
+        let mut regs = Regs {
+            sp: 0x1000,
+            pc: 0x40_0000,
+            pstate: 0x6000_03c5,
+            tpidr: 77,
+            ..Regs::ZERO
+        };
         for (i, x) in regs.x.iter_mut().enumerate() {
             *x = i as u64 * 3;
         }
-        let frame = Frame { regs, mask: SigSet(5), stack: (0x7000, 2, 0x2000) };
+        let frame = Frame {
+            regs,
+            mask: SigSet(5),
+            stack: (0x7000, 2, 0x2000),
+        };
         let bytes = build_frame(&frame, &Info::kernel(Signal(11)), 0x1234, 0x9200_0046);
         let back = read_frame(&bytes, 77).unwrap();
         assert_eq!(back.regs.pstate, 0x6000_0000);
-        assert_eq!(back, Frame { regs: Regs { pstate: 0x6000_0000, ..regs }, ..frame });
+        assert_eq!(
+            back,
+            Frame {
+                regs: Regs {
+                    pstate: 0x6000_0000,
+                    ..regs
+                },
+                ..frame
+            }
+        );
         assert_eq!(FRAME_BYTES, 4688);
         assert_eq!(read_frame(&bytes[..100], 0), None);
         assert_eq!(read_frame(&vec![0; bytes.len()], 0), None);

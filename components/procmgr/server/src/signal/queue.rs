@@ -31,22 +31,46 @@ pub const SI_TKILL: i32 = -6;
 impl Info {
     /// A signal from the system itself.
     pub fn kernel(signal: Signal) -> Self {
-        Info { signal, errno: 0, code: SI_KERNEL, fields: [0; 3] }
+        Info {
+            signal,
+            errno: 0,
+            code: SI_KERNEL,
+            fields: [0; 3],
+        }
     }
 
     /// A signal from a process.
     pub fn user(signal: Signal, code: i32, pid: i32, uid: u32) -> Self {
-        Info { signal, errno: 0, code, fields: [u64::from(pid as u32) | u64::from(uid) << 32, 0, 0] }
+        Info {
+            signal,
+            errno: 0,
+            code,
+            fields: [u64::from(pid as u32) | u64::from(uid) << 32, 0, 0],
+        }
     }
 
     /// A signal about an address.
     pub fn fault(signal: Signal, code: i32, addr: u64) -> Self {
-        Info { signal, errno: 0, code, fields: [addr, 0, 0] }
+        Info {
+            signal,
+            errno: 0,
+            code,
+            fields: [addr, 0, 0],
+        }
     }
 
     /// SIGCHLD about a child.
     pub fn child(signal: Signal, code: i32, pid: i32, uid: u32, status: i32) -> Self {
-        Info { signal, errno: 0, code, fields: [u64::from(pid as u32) | u64::from(uid) << 32, u64::from(status as u32), 0] }
+        Info {
+            signal,
+            errno: 0,
+            code,
+            fields: [
+                u64::from(pid as u32) | u64::from(uid) << 32,
+                u64::from(status as u32),
+                0,
+            ],
+        }
     }
 
     /// The 128 bytes of siginfo_t.
@@ -69,7 +93,12 @@ impl Info {
             u64::from_le_bytes(word)
         };
         let half = |at: usize| word(at) as u32 as i32;
-        Info { signal, errno: half(4), code: half(8), fields: [word(16), word(24), word(32)] }
+        Info {
+            signal,
+            errno: half(4),
+            code: half(8),
+            fields: [word(16), word(24), word(32)],
+        }
     }
 }
 
@@ -111,9 +140,13 @@ impl Queue {
             | Signal(lsyscall_abi::signal::SIGTRAP).bit()
             | Signal(lsyscall_abi::signal::SIGFPE).bit();
         let ready = self.set.0 & wanted.0;
-        let first = SigSet(ready & SYNCHRONOUS).first().or(SigSet(ready).first())?;
+        let first = SigSet(ready & SYNCHRONOUS)
+            .first()
+            .or(SigSet(ready).first())?;
         let at = self.infos.iter().position(|i| i.signal == first);
-        let info = at.and_then(|at| self.infos.remove(at)).unwrap_or(Info::kernel(first));
+        let info = at
+            .and_then(|at| self.infos.remove(at))
+            .unwrap_or(Info::kernel(first));
         if !self.infos.iter().any(|i| i.signal == first) {
             self.set = self.set.without(first);
         }
@@ -139,7 +172,9 @@ mod tests {
             assert!(q.push(Info::kernel(Signal(n))));
         }
         let all = SigSet(u64::MAX);
-        let order: alloc::vec::Vec<i32> = core::iter::from_fn(|| q.pop(all)).map(|i| i.signal.0).collect();
+        let order: alloc::vec::Vec<i32> = core::iter::from_fn(|| q.pop(all))
+            .map(|i| i.signal.0)
+            .collect();
         assert_eq!(order, [SIGINT, SIGTERM, 40, 40]);
         assert_eq!(q.set(), SigSet::EMPTY);
     }

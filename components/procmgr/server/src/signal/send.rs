@@ -19,15 +19,21 @@ impl<P: Parts> ProcMgr<P> {
         if !self.arrives(p, None, info.signal) {
             return true;
         }
-        let Some(process) = self.process_mut(p) else { return true };
+        let Some(process) = self.process_mut(p) else {
+            return true;
+        };
         if !process.pending.push(info) {
             return false;
         }
         let threads = process.threads.clone();
-        let waiting = threads.iter().copied().find(|&t| self.waits_for(t, info.signal));
+        let waiting = threads
+            .iter()
+            .copied()
+            .find(|&t| self.waits_for(t, info.signal));
         let taker = waiting.or_else(|| {
             threads.iter().copied().find(|&t| {
-                self.thread(t).is_some_and(|th| !th.blocked.contains(info.signal) || info.signal.0 == SIGKILL)
+                self.thread(t)
+                    .is_some_and(|th| !th.blocked.contains(info.signal) || info.signal.0 == SIGKILL)
             })
         });
         if let Some(t) = taker {
@@ -38,14 +44,18 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Sends a signal to one thread; false if a real-time signal could not be queued.
     pub(crate) fn signal_thread(&mut self, t: ThreadIdx, info: Info) -> bool {
-        let Some(p) = self.thread(t).map(|th| th.process) else { return true };
+        let Some(p) = self.thread(t).map(|th| th.process) else {
+            return true;
+        };
         if !self.arrives(p, Some(t), info.signal) {
             return true;
         }
         if info.signal.0 == SIGKILL {
             return self.signal_process(p, info);
         }
-        let Some(thread) = self.thread_mut(t) else { return true };
+        let Some(thread) = self.thread_mut(t) else {
+            return true;
+        };
         if !thread.pending.push(info) {
             return false;
         }
@@ -55,7 +65,9 @@ impl<P: Parts> ProcMgr<P> {
 
     /// The side effects of a signal's arrival; whether it is to be queued at all.
     fn arrives(&mut self, p: ProcIdx, only: Option<ThreadIdx>, signal: Signal) -> bool {
-        let Some(process) = self.process_mut(p) else { return false };
+        let Some(process) = self.process_mut(p) else {
+            return false;
+        };
         if process.is_zombie() {
             return false;
         }
@@ -77,8 +89,13 @@ impl<P: Parts> ProcMgr<P> {
                 }
             }
         }
-        let Some(process) = self.process(p) else { return false };
-        if process.is_init() && process.actions.get(signal).handler == SIG_DFL && !self.blocked_somewhere(p, only, signal) {
+        let Some(process) = self.process(p) else {
+            return false;
+        };
+        if process.is_init()
+            && process.actions.get(signal).handler == SIG_DFL
+            && !self.blocked_somewhere(p, only, signal)
+        {
             return false;
         }
         if STOPS.contains(signal) && signal.0 != SIGSTOP && self.is_orphaned_group(process.pgid) {
@@ -91,12 +108,17 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     fn blocked_somewhere(&self, p: ProcIdx, only: Option<ThreadIdx>, signal: Signal) -> bool {
-        let Some(process) = self.process(p) else { return false };
+        let Some(process) = self.process(p) else {
+            return false;
+        };
         process
             .threads
             .iter()
             .filter(|&&t| only.is_none_or(|o| o == t))
-            .any(|&t| self.thread(t).is_some_and(|th| th.blocked.contains(signal)) || self.waits_for(t, signal))
+            .any(|&t| {
+                self.thread(t).is_some_and(|th| th.blocked.contains(signal))
+                    || self.waits_for(t, signal)
+            })
     }
 
     fn waits_for(&self, t: ThreadIdx, signal: Signal) -> bool {
@@ -105,7 +127,9 @@ impl<P: Parts> ProcMgr<P> {
 
     /// A signal has been queued for the thread: wakes sigtimedwait, or interrupts.
     fn alert(&mut self, t: ThreadIdx) {
-        if let Some(Parked::SigWait { set, info, .. }) = self.thread(t).and_then(|th| th.parked.clone()) {
+        if let Some(Parked::SigWait { set, info, .. }) =
+            self.thread(t).and_then(|th| th.parked.clone())
+        {
             if let Some(signal) = self.take_signal(t, set) {
                 if let Some(thread) = self.thread_mut(t) {
                     thread.parked = None;
@@ -117,8 +141,13 @@ impl<P: Parts> ProcMgr<P> {
         }
         let kill = self.ready(t).contains(Signal(SIGKILL));
         if kill {
-            let Some(p) = self.thread(t).map(|th| th.process) else { return };
-            if self.process(p).is_some_and(|p| matches!(p.life, Life::Stopped(_))) {
+            let Some(p) = self.thread(t).map(|th| th.process) else {
+                return;
+            };
+            if self
+                .process(p)
+                .is_some_and(|p| matches!(p.life, Life::Stopped(_)))
+            {
                 return self.exit_process(p, SIGKILL);
             }
         }
@@ -127,7 +156,11 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Sends to every process of a group; how many there were.
     pub(crate) fn signal_group(&mut self, pgid: i32, info: Info) -> usize {
-        let members: alloc::vec::Vec<ProcIdx> = self.processes().filter(|(_, p)| p.pgid == pgid).map(|(i, _)| i).collect();
+        let members: alloc::vec::Vec<ProcIdx> = self
+            .processes()
+            .filter(|(_, p)| p.pgid == pgid)
+            .map(|(i, _)| i)
+            .collect();
         for &p in &members {
             self.signal_process(p, info);
         }
@@ -136,10 +169,15 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Whether no member of the group has a parent in the same session but another group (setpgid(2), "orphaned").
     pub(crate) fn is_orphaned_group(&self, pgid: i32) -> bool {
-        !self.processes().filter(|(_, p)| p.pgid == pgid && !p.is_zombie()).any(|(_, p)| {
-            p.parent
-                .and_then(|parent| self.process(parent))
-                .is_some_and(|parent| !parent.is_zombie() && parent.sid == p.sid && parent.pgid != pgid)
-        })
+        !self
+            .processes()
+            .filter(|(_, p)| p.pgid == pgid && !p.is_zombie())
+            .any(|(_, p)| {
+                p.parent
+                    .and_then(|parent| self.process(parent))
+                    .is_some_and(|parent| {
+                        !parent.is_zombie() && parent.sid == p.sid && parent.pgid != pgid
+                    })
+            })
     }
 }
