@@ -19,6 +19,11 @@ const HEAP_LIMIT: u64 = 0x2000_0000;
 const FREE_VADDR: (u64, u64) = (0x1_0000_0000, 0x40_0000_0000);
 /// Slots for the untypeds of the grants `ram` and `initrd`.
 const UNTYPED_SLOTS: u32 = 400;
+/// Slots at fixed places, which `persona-rt` knows: CNode capabilities and parked replies; empty in domains without.
+const NODES_SLOT: u32 = 4;
+const REPLIES_SLOT: u32 = 5;
+/// Pages of a start-up page.
+const STARTUP_PAGES: u32 = 4;
 /// Slots of the CNode for CNode capabilities, as a power of two.
 const NODES_BITS: u8 = 2;
 
@@ -396,25 +401,29 @@ impl<'m, 'a> Maker<'m, 'a> {
         self.cap("fault", self.shared.root_endpoint, Rights::CALL, fault, at);
         let granted = |grant| self.model.domain_granted(index, grant).is_some();
         let serves = self.model.serves_lsyscalls(index);
-        let own_cspace = serves
-            || [
-                Grant::Ram,
-                Grant::Asid,
-                Grant::LsyscallMint,
-                Grant::SelfCspace,
-            ]
-            .into_iter()
-            .any(granted);
-        if own_cspace {
+        let calls = self.model.rpcs.iter().any(|l| {
+            let domain = |end: End| self.model.instances[end.instance].domain;
+            domain(l.from) == index && domain(l.to) != index
+        });
+        let manages = [
+            Grant::Ram,
+            Grant::Asid,
+            Grant::LsyscallMint,
+            Grant::SelfCspace,
+        ];
+        // To park replies, to receive capabilities with answers, to use memory.
+        self.next_slot = NODES_SLOT;
+        if serves || calls || manages.into_iter().any(granted) {
             self.own_cnode();
         }
+        self.next_slot = REPLIES_SLOT;
         if serves {
-            let bits = u32::max(self.model.max_threads, 2)
-                .next_power_of_two()
-                .ilog2() as u8;
+            let threads = u32::max(self.model.max_threads, 2);
+            let bits = threads.next_power_of_two().ilog2() as u8;
             self.mount("replies", bits.min(LEAF_BITS));
             self.layout.replies = true;
         }
+        self.next_slot = REPLIES_SLOT + 1;
     }
 
     /// A capability pointer of a root slot that holds a CNode means a slot in that CNode. So the capability on the root CNode
@@ -484,7 +493,7 @@ impl<'m, 'a> Maker<'m, 'a> {
         let ram = granted(Grant::Ram) || granted(Grant::Initrd);
         let boot_info = granted(Grant::BootInfo);
         let (initrd, all_ram) = (granted(Grant::Initrd), granted(Grant::Ram));
-        let pages = if ram || boot_info { 4 } else { 1 };
+        let pages = STARTUP_PAGES;
         let object = self.private("startup", ObjectKind::Frames { pages });
         let vaddr = self.map("start-up page", object, false, self.origin);
         // Grants without RAM of their own would need a list of their own; the compiler gives `initrd` the same slots.

@@ -82,11 +82,35 @@ fn write_main(model: &Model<'_>, domain: usize, layout: &DomainLayout, out: &mut
         table(model, component, out)?;
     }
     writeln!(out, "fn main(rt: persona_rt::Runtime) -> ! {{")?;
+    if layout.replies {
+        writeln!(out, "    rt.serves_linux();")?;
+    }
+    for (interface, method) in [("Console", "log_to"), ("MemMgr", "heap_from")] {
+        if let Some(slot) = remote(model, layout, interface) {
+            writeln!(out, "    rt.{method}(slots::{slot});")?;
+        }
+    }
     for component in &layout.components {
         construct(model, component, layout, out)?;
     }
     serve(model, layout, out)?;
     writeln!(out, "}}")
+}
+
+/// Slot of the first capability on an interface of another domain.
+fn remote<'l>(model: &Model<'_>, layout: &'l DomainLayout, interface: &str) -> Option<&'l str> {
+    let used = layout.components.iter().flat_map(|component| {
+        let decl = model.instances[component.instance].decl;
+        component.uses.iter().map(move |entry| (decl, entry))
+    });
+    used.filter(|(decl, (port, _))| {
+        let is = |p: &crate::decl::Port| p.name.value == *port && p.ty.value == interface;
+        decl.uses.iter().any(is)
+    })
+    .find_map(|(_, (_, server))| match server {
+        Server::Remote(slot, _) => Some(slot.as_str()),
+        Server::Local(_) => None,
+    })
 }
 
 fn slots(layout: &DomainLayout, out: &mut String) -> Result {

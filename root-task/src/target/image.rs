@@ -51,13 +51,14 @@ impl Made<'_> {
                 .boot
                 .image_frame(contents.as_ptr() as usize)
                 .ok_or_else(|| Failure::new(format_args!("the archive lies outside the image")))?;
+            if segment.executable {
+                frame
+                    .unify_instruction(0, PAGE)
+                    .map_err(|e| Failure::new(format_args!("instruction cache: {e}")))?;
+            }
             let copy = copies + u64::from(page);
             copy_cap(frame.bits(), copy)?;
             let copy = Granule::from_bits(copy);
-            if segment.executable {
-                copy.unify_instruction(0, PAGE)
-                    .map_err(|e| Failure::new(format_args!("instruction cache: {e}")))?;
-            }
             let vaddr = segment.vaddr + u64::from(page) * PAGE;
             self.map(group, vspace, copy, vaddr, false, attributes)?;
         }
