@@ -81,6 +81,8 @@ fn console(args: &str, room: usize) -> (Console<Device>, Device) {
         slots: Rc::new(Nothing),
         bootargs: BootArgs::parse(args),
         clock: || 0,
+        memory: persona_component::BootMemory::default(),
+        heap: None,
     });
     (Console::with_uart(env, device.clone()).unwrap(), device)
 }

@@ -1,2 +1,161 @@
-//! Clocks and one-shot wake-ups.
-#![no_std]
+//! timemgr: clocks, sleeps, alarms.
+//!
+//! It owns the one timer. Threads sleep here; other components write their earliest deadline into their alarm dataport and are
+//! signalled when it has passed (`timemgr-api`). The timer always stands at the earliest of all. Nothing here waits.
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod alarms;
+mod calls;
+mod clocks;
+#[cfg(target_os = "none")]
+mod cntp;
+mod sleepers;
+
+use lsyscall_abi::{Errno, ThreadIdx};
+use lsyscall_router::{dispatch_time, Caller, SysResult};
+use memmgr_api::UserMemory;
+use persona_component::{Component, Dataport, Env, EnvError, Replies};
+use persona_ipc::Message;
+use timemgr_api::{timemgr_dispatch, TimeMgrService};
+
+use alarms::Alarms;
+use clocks::Clocks;
+use sleepers::Sleepers;
+
+/// The timer: one deadline, one interrupt.
+pub trait Timer {
+    /// Interrupts in `after` nanoseconds, at once if 0, instead of what was set before.
+    fn arm(&mut self, after: u64);
+    /// Interrupts no more.
+    fn disarm(&mut self);
+    /// Lets the interrupt come again.
+    fn acknowledge(&mut self);
+}
+
+/// What timemgr uses.
+pub struct Deps<M, C> {
+    /// The memory manager.
+    pub mem: M,
+    /// The console.
+    pub console: C,
+}
+
+/// Event of [`Component::notified`]: a component has written a new deadline.
+const ALARM_SET: u32 = 1 << 0;
+
+/// The time manager.
+pub struct TimeMgr<M, D> {
+    env: Env,
+    mem: M,
+    timer: D,
+    replies: Replies,
+    clocks: Clocks,
+    sleepers: Sleepers,
+    alarms: Alarms,
+    /// What procmgr publishes of processes; without it nobody may set a clock.
+    proctable: Option<Dataport>,
+}
+
+#[cfg(target_os = "none")]
+impl<M: UserMemory> TimeMgr<M, cntp::Cntp> {
+    /// Builds the time manager over the architecture's timer.
+    ///
+    /// # Errors
+    /// If the manifest does not give what it needs.
+    pub fn new<C: console_api::Console>(env: Env, deps: Deps<M, C>) -> Result<Self, EnvError> {
+        let timer = cntp::Cntp::new(env.cap("timer.irq")?);
+        Self::with_timer(env, deps, timer)
+    }
+}
+
+impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
+    /// Builds the time manager over a given timer.
+    ///
+    /// # Errors
+    /// If the environment lacks something.
+    pub fn with_timer<C: console_api::Console>(
+        env: Env,
+        deps: Deps<M, C>,
+        timer: D,
+    ) -> Result<Self, EnvError> {
+        let threads = env.number("max_threads")?;
+        let mut timemgr = TimeMgr {
+            mem: deps.mem,
+            timer,
+            replies: env.replies(),
+            clocks: Clocks::new(env.bootargs().get("epoch").unwrap_or(b"0")),
+            sleepers: Sleepers::new(usize::try_from(threads).unwrap_or(usize::MAX).min(1 << 16)),
+            alarms: Alarms::new(&env),
+            proctable: env.dataport("proctable").ok(),
+            env,
+        };
+        timemgr.tick();
+        timemgr.timer.acknowledge();
+        Ok(timemgr)
+    }
+
+    /// Ends what is due and sets the timer for what comes next.
+    fn tick(&mut self) {
+        let now = self.env.now_ns();
+        while let Some(thread) = self.sleepers.take_due(now) {
+            self.replies.complete(thread, 0);
+        }
+        self.alarms.fire(now);
+        self.arm();
+    }
+
+    fn arm(&mut self) {
+        let next = [self.sleepers.next(), self.alarms.next()]
+            .into_iter()
+            .flatten()
+            .min();
+        match next {
+            Some(deadline) => self.timer.arm(deadline.saturating_sub(self.env.now_ns())),
+            None => self.timer.disarm(),
+        }
+    }
+}
+
+impl<M: UserMemory, D: Timer> Component for TimeMgr<M, D> {
+    fn lsyscall(&mut self, caller: &Caller) -> SysResult {
+        dispatch_time(self, caller)
+    }
+
+    fn request(&mut self, _: u8, _: u8, message: &mut Message) {
+        timemgr_dispatch(self, message);
+    }
+
+    fn notified(&mut self, events: u32) {
+        if events & ALARM_SET != 0 {
+            self.alarms.changed();
+        }
+        if events & !ALARM_SET != 0 {
+            // A deadline that has passed keeps its interrupt up: it must go before the next can come.
+            self.timer.disarm();
+            self.timer.acknowledge();
+        }
+        self.tick();
+    }
+}
+
+impl<M: UserMemory, D: Timer> TimeMgrService for TimeMgr<M, D> {
+    fn realtime_offset(&mut self) -> Result<u64, Errno> {
+        Ok(self.clocks.offset())
+    }
+
+    fn cancel(&mut self, thread: ThreadIdx) -> Result<Option<i32>, Errno> {
+        let Some(sleep) = self.sleepers.interrupt(thread) else {
+            return Ok(None);
+        };
+        let errno = self.interrupted(thread, &sleep);
+        Ok(Some(errno.raw()))
+    }
+
+    fn forget(&mut self, thread: ThreadIdx) -> Result<(), Errno> {
+        self.sleepers.forget(thread);
+        Ok(())
+    }
+}
