@@ -271,6 +271,10 @@ impl<P: Parts> ProcMgr<P> {
         self.time.cancel(t).ok().flatten()
     }
 
+    pub(crate) fn time_forget(&self, t: ThreadIdx) {
+        let _ = self.time.forget(t);
+    }
+
     pub(crate) fn mem_cancel(&self, t: ThreadIdx) -> Option<i32> {
         self.mem.cancel(t).ok().flatten()
     }

@@ -79,6 +79,10 @@ impl<P: Parts> ProcMgr<P> {
                             regs.pc = regs.pc.wrapping_sub(SVC_BYTES);
                         } else {
                             regs.x[0] = interrupted_result(errno) as u64;
+                            if errno == Errno::ERESTART_RESTARTBLOCK {
+                                // The program sees the interruption: a sleep that follows is a new one.
+                                self.time_forget(t);
+                            }
                         }
                     }
                     match self.push_frame(t, regs, &info, action) {
