@@ -102,6 +102,9 @@ impl<U: Uart> Console<U> {
             ended: false,
         };
         console.pull();
+        if console.input.take_news() {
+            console.ready.signal();
+        }
         console.uart.acknowledge();
         Ok(console)
     }

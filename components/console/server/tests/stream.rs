@@ -198,6 +198,7 @@ fn the_queue_is_bounded_and_tells_of_room() {
 #[test]
 fn input_its_end_and_the_window_arrive() {
     let (mut console, device) = console("console=framed rows=24 cols=80", usize::MAX);
+    assert_eq!(device.0.borrow().wakes, 1, "the window is known from the start");
     let first = console.read().unwrap();
     assert_eq!(
         (first.resized, first.rows, first.cols, first.end),
@@ -217,7 +218,7 @@ fn input_its_end_and_the_window_arrive() {
     send(&device, Kind::Window, b"odd");
     send(&device, Kind::End, b"");
     console.notified(1);
-    assert_eq!(device.0.borrow().wakes, 1);
+    assert_eq!(device.0.borrow().wakes, 2);
     let input = console.read().unwrap();
     assert_eq!(input.data.as_slice(), b"ls\n");
     assert_eq!(
@@ -230,7 +231,7 @@ fn input_its_end_and_the_window_arrive() {
         (false, true, 0)
     );
     console.notified(1);
-    assert_eq!(device.0.borrow().wakes, 1, "nothing new");
+    assert_eq!(device.0.borrow().wakes, 2, "nothing new");
 }
 
 #[test]
