@@ -215,7 +215,10 @@ fn attributes<'a>(model: &mut Model<'a>, system: &'a System, errors: &mut Errors
         list.retain(|(n, _)| *n != attribute.name.value);
         list.push((&attribute.name.value, value));
     }
-    let max_threads = model.max_threads.to_string();
+    let of_system = [
+        ("max_threads", model.max_threads.to_string()),
+        ("linux_priority", model.linux_priority.to_string()),
+    ];
     for instance in &mut model.instances {
         let given = std::mem::take(&mut instance.attributes);
         for attribute in &instance.decl.attributes {
@@ -224,7 +227,10 @@ fn attributes<'a>(model: &mut Model<'a>, system: &'a System, errors: &mut Errors
                 .iter()
                 .find(|(n, _)| *n == name)
                 .map(|(_, value)| value.clone())
-                .or_else(|| (name == "max_threads").then(|| max_threads.clone()))
+                .or_else(|| {
+                    let found = of_system.iter().find(|(n, _)| *n == name);
+                    found.map(|(_, value)| value.clone())
+                })
                 .or_else(|| attribute.default.clone());
             match value {
                 Some(value) => instance.attributes.push((name, value)),
