@@ -14,12 +14,12 @@ const TABLE: &str = "syscalls.tbl";
 const ROUTE_TABLE_LEN: usize = 512;
 const FAULT_SLOT: usize = 31;
 
-struct Arg {
+pub struct Arg {
     name: String,
     ty: ArgType,
 }
 
-struct Row {
+pub struct Row {
     line: usize,
     nr: usize,
     name: String,
@@ -56,10 +56,10 @@ fn fail(line: usize, why: &str) -> ! {
     process::exit(1);
 }
 
-type Place<T> = Result<T, (usize, String)>;
+pub type Place<T> = Result<T, (usize, String)>;
 
 /// Reads every row and gap; numbers must follow each other without a hole.
-fn parse(text: &str) -> Place<Vec<Row>> {
+pub fn parse(text: &str) -> Place<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut next = 0;

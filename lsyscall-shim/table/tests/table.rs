@@ -16,7 +16,10 @@ fn numbers_and_names_are_linux_s() {
             // The crate gives arm64 the 64-bit time calls that only 32-bit architectures have.
             (Some(theirs), None) => assert!((403..=423).contains(&nr), "{nr} {theirs} is missing"),
             // The crate leaves out a removed call and ends with an older Linux.
-            (None, Some(ours)) => assert!(ours == "nfsservctl" || nr > 450, "{nr} {ours} is not Linux's"),
+            (None, Some(ours)) => assert!(
+                ours == "nfsservctl" || nr > 450,
+                "{nr} {ours} is not Linux's"
+            ),
             (None, None) => {}
         }
     }
