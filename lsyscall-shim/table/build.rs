@@ -14,11 +14,13 @@ const TABLE: &str = "syscalls.tbl";
 const ROUTE_TABLE_LEN: usize = 512;
 const FAULT_SLOT: usize = 31;
 
+/// An argument of a row.
 pub struct Arg {
     name: String,
     ty: ArgType,
 }
 
+/// A row of the table, and its line.
 pub struct Row {
     line: usize,
     nr: usize,
@@ -56,6 +58,7 @@ fn fail(line: usize, why: &str) -> ! {
     process::exit(1);
 }
 
+/// A value, or the line and text of what is wrong with the table.
 pub type Place<T> = Result<T, (usize, String)>;
 
 /// Reads every row and gap; numbers must follow each other without a hole.

@@ -32,17 +32,13 @@ fn text(out: &mut dyn Write) -> fmt::Result {
         let (class, component) = (row.class.name(), row.component.name());
         write!(
             out,
-            "{:>3} {:<24} {class:<6} {component:<8} {:<7}",
-            row.nr,
-            row.name,
-            row.level.name()
+            "{:>3} {:<24} {class:<6} {component:<8} ",
+            row.nr, row.name
         )?;
-        writeln!(
-            out,
-            "{}{}",
-            if row.note.is_empty() { "" } else { " " },
-            row.note
-        )?;
+        match row.note {
+            "" => writeln!(out, "{}", row.level.name())?,
+            note => writeln!(out, "{:<8}{note}", row.level.name())?,
+        }
     }
     summary(out)
 }
