@@ -76,6 +76,12 @@ pub trait Component {
         message.label = BAD_MESSAGE;
     }
 
+    /// Reads memory of a Linux thread for the system-call tracer; returns the bytes read. Only the memory manager can.
+    fn peek(&mut self, thread: ThreadIdx, addr: u64, buf: &mut [u8]) -> usize {
+        let _ = (thread, addr, buf);
+        0
+    }
+
     /// Events arrived: bit n is event n of those its declaration consumes, in the declaration's order; hardware interrupts
     /// follow the consumed events.
     fn notified(&mut self, events: u32) {

@@ -1,23 +1,29 @@
 //! Parked replies: one slot for each Linux thread in the domain's reply CNode.
 
+use alloc::rc::Rc;
+
 use lsyscall_abi::ThreadIdx;
 use persona_component::ReplyPort;
 use sel4::cap::{CNode, Reply};
 use sel4::{AbsoluteCPtr, MessageInfo};
 
+use crate::trace::Tracer;
+
 /// The domain's reply CNode, by the capability pointer of its first slot.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct ReplySlots {
     base: u64,
     cnode: CNode,
+    tracer: Option<Rc<Tracer>>,
 }
 
 impl ReplySlots {
     /// Over the reply CNode mounted at `base` in the CSpace of `cnode`.
-    pub fn new(base: u64, cnode: u64) -> Self {
+    pub fn new(base: u64, cnode: u64, tracer: Option<Rc<Tracer>>) -> Self {
         ReplySlots {
             base,
             cnode: CNode::from_bits(cnode),
+            tracer,
         }
     }
 
@@ -38,6 +44,9 @@ impl ReplySlots {
 
 impl ReplyPort for ReplySlots {
     fn complete(&self, thread: ThreadIdx, value: i64) {
+        if let Some(tracer) = &self.tracer {
+            tracer.completed(thread, value);
+        }
         let reply = Reply::from_bits(self.base + u64::from(thread.0));
         reply.send_mrs(MessageInfo::new(0, 1), [value as u64, 0, 0, 0]);
     }

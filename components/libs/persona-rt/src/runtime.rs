@@ -14,6 +14,7 @@ use crate::heap::DomainHeap;
 use crate::remote::{Remote, RemoteParts};
 use crate::replies::{NoReplies, ReplySlots};
 use crate::slots::SlotPool;
+use crate::trace::Tracer;
 
 /// Components a domain can host.
 pub const MAX_COMPONENTS: usize = 16;
@@ -59,6 +60,7 @@ pub struct Runtime {
     pub(crate) replies: Cell<Option<u64>>,
     bootargs: BootArgs,
     pub(crate) grower: RefCell<Option<Remote>>,
+    pub(crate) tracer: Option<Rc<Tracer>>,
 }
 
 /// Where the compiler puts the capability of the domain's own root CNode, and its reply CNode.
@@ -66,10 +68,6 @@ const SELF_CNODE: u64 = 4 << 12;
 const REPLIES: u64 = 5 << 12;
 
 impl Runtime {
-    pub(crate) fn bootargs(&self) -> &BootArgs {
-        &self.bootargs
-    }
-
     pub(crate) fn new(view: View<'static>) -> Self {
         let header = view.header();
         let slots = Rc::new(SlotPool::new(header.free_slot_first, header.free_slot_end));
@@ -79,8 +77,10 @@ impl Runtime {
             cnode: CNode::from_bits(SELF_CNODE),
             receive: RefCell::new(None),
         };
+        let bootargs = BootArgs::parse(view.bootargs());
         Runtime {
-            bootargs: BootArgs::parse(view.bootargs()),
+            tracer: Tracer::from_args(&bootargs).map(Rc::new),
+            bootargs,
             view,
             shared: Rc::new(shared),
             pending: Rc::new([const { Cell::new(0) }; MAX_COMPONENTS]),
@@ -139,7 +139,7 @@ impl Runtime {
 
     fn env(&self, table: &'static EnvTable) -> Env {
         let replies = match self.replies.get() {
-            Some(base) => Replies::new(ReplySlots::new(base, SELF_CNODE)),
+            Some(base) => Replies::new(ReplySlots::new(base, SELF_CNODE, self.tracer.clone())),
             None => Replies::new(NoReplies),
         };
         Env::new(EnvParts {

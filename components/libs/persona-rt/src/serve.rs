@@ -1,9 +1,9 @@
 //! The event loop.
 
 use lsyscall_abi::{Errno, ThreadIdx};
-use lsyscall_router::{encode_result, Caller, FAULT_WORDS};
+use lsyscall_router::{encode_result, Caller, SysResult, FAULT_WORDS};
 use lsyscall_table as table;
-use memmgr_api::{MemMgr, MemMgrClient};
+use memmgr_api::{MemMgr, MemMgrClient, Space, UserMemory};
 use persona_component::{Component, FaultReply, HeapHook, UserFault};
 use persona_ipc::{Message, Shared};
 use persona_plan::badge::{self, Badge};
@@ -15,6 +15,8 @@ use crate::remote::{self, Remote};
 use crate::replies::ReplySlots;
 use crate::runtime::Runtime;
 use crate::trace::Tracer;
+use alloc::rc::Rc;
+use lsyscall_trace::UserReader;
 
 /// Slots the compiler gives every domain.
 const ENDPOINT: u64 = 1 << 12;
@@ -76,7 +78,7 @@ struct Loop<'a> {
     faults: Option<usize>,
     replies: Option<ReplySlots>,
     message: Message,
-    tracer: Option<Tracer>,
+    tracer: Option<Rc<Tracer>>,
 }
 
 const NOBODY: usize = usize::MAX;
@@ -96,15 +98,16 @@ impl Runtime {
             .components
             .iter()
             .position(|c| c.kind == table::Component::Memmgr.name());
-        let tracer = Tracer::from_args(self.bootargs());
         let mut state = Loop {
             rt: &self,
             components: hosted.components,
             by_kind,
             faults,
-            replies: hosted.replies.map(|base| ReplySlots::new(base, SELF_CNODE)),
+            replies: hosted
+                .replies
+                .map(|base| ReplySlots::new(base, SELF_CNODE, None)),
             message: Message::new(),
-            tracer,
+            tracer: self.tracer.clone(),
         };
         let endpoint = Endpoint::from_bits(ENDPOINT);
         let mut answer = Answer::Nothing;
@@ -281,28 +284,13 @@ impl Loop<'_> {
         let Some(caller) = Caller::from_fault(thread, &words) else {
             return Answer::Nothing;
         };
-        let result = match table::by_number(u64::from(caller.nr)) {
-            Some(row) => {
-                let index = self
-                    .by_kind
-                    .get(row.component as usize)
-                    .copied()
-                    .unwrap_or(NOBODY);
-                match self.components.get(index) {
-                    Some(component) => {
-                        let mut result = Err(Errno::ENOSYS);
-                        component
-                            .entries
-                            .with(&mut |c| result = c.lsyscall(&caller));
-                        result
-                    }
-                    None => Err(Errno::ENOSYS),
-                }
-            }
-            None => Err(Errno::ENOSYS),
-        };
-        if let Some(tracer) = &mut self.tracer {
-            tracer.call(&caller, &result);
+        let tracer = self.tracer.clone();
+        let started = tracer
+            .as_ref()
+            .map(|tracer| tracer.start(&caller, &mut self.reader(thread)));
+        let result = self.dispatch(&caller);
+        if let (Some(tracer), Some(started)) = (&tracer, started) {
+            tracer.end(started, &caller, &result, &mut self.reader(thread));
         }
         match encode_result(result) {
             Some(value) => Answer::Words(MessageInfo::new(0, 1), [value, 0, 0, 0]),
@@ -313,5 +301,52 @@ impl Loop<'_> {
                 Answer::Nothing
             }
         }
+    }
+
+    fn dispatch(&self, caller: &Caller) -> SysResult {
+        let row = table::by_number(u64::from(caller.nr)).ok_or(Errno::ENOSYS)?;
+        let index = self
+            .by_kind
+            .get(row.component as usize)
+            .copied()
+            .unwrap_or(NOBODY);
+        let component = self.components.get(index).ok_or(Errno::ENOSYS)?;
+        let mut result = Err(Errno::ENOSYS);
+        component.entries.with(&mut |c| result = c.lsyscall(caller));
+        result
+    }
+
+    fn reader(&self, thread: ThreadIdx) -> Memory<'_> {
+        let local = self
+            .faults
+            .and_then(|index| self.components.get(index))
+            .map(|c| c.entries);
+        Memory {
+            thread,
+            local,
+            remote: self.rt.grower.borrow().clone(),
+        }
+    }
+}
+
+/// Memory of a Linux thread, for the tracer.
+struct Memory<'a> {
+    thread: ThreadIdx,
+    local: Option<&'a dyn Entries>,
+    remote: Option<Remote>,
+}
+
+impl UserReader for Memory<'_> {
+    fn read(&mut self, addr: u64, buf: &mut [u8]) -> usize {
+        if let Some(entries) = self.local {
+            let mut got = 0;
+            entries.with(&mut |c| got = c.peek(self.thread, addr, buf));
+            return got;
+        }
+        let Some(remote) = &self.remote else { return 0 };
+        let client = MemMgrClient(remote.clone());
+        client
+            .read_some(Space::Thread(self.thread), addr, buf)
+            .unwrap_or(0)
     }
 }
