@@ -4,6 +4,8 @@
 //! moment writes its earliest deadline into its *alarm* dataport (word 0, nanoseconds of monotonic time, 0: none) and signals
 //! the time manager, which signals back when the deadline has passed. So the memory manager below can have time-outs without
 //! calling up.
+//!
+//! What wall-clock time adds to monotonic time stands in word 0 of the *clock* dataport, in nanoseconds.
 #![no_std]
 #![deny(unsafe_code)]
 

@@ -104,6 +104,7 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             return Err(Errno::EPERM);
         }
         self.clocks = clocks;
+        self.publish();
         OK
     }
 

@@ -57,6 +57,8 @@ pub struct TimeMgr<M, D> {
     alarms: Alarms,
     /// What procmgr publishes of processes; without it nobody may set a clock.
     proctable: Option<Dataport>,
+    /// Word 0: nanoseconds between monotonic time and 1970, for everyone to read.
+    published: Option<Dataport>,
 }
 
 #[cfg(target_os = "none")]
@@ -90,11 +92,20 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             sleepers: Sleepers::new(usize::try_from(threads).unwrap_or(usize::MAX).min(1 << 16)),
             alarms: Alarms::new(&env),
             proctable: env.dataport("proctable").ok(),
+            published: env.dataport("clock").ok(),
             env,
         };
+        timemgr.publish();
         timemgr.tick();
         timemgr.timer.acknowledge();
         Ok(timemgr)
+    }
+
+    /// Tells everyone the offset of wall-clock time.
+    fn publish(&self) {
+        if let Some(port) = &self.published {
+            port.store(0, self.clocks.offset());
+        }
     }
 
     /// Ends what is due and sets the timer for what comes next.

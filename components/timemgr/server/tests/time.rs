@@ -131,6 +131,7 @@ struct Test {
     mem_alarm: Dataport,
     fs_alarm: Dataport,
     proctable: Dataport,
+    clock: Dataport,
 }
 
 const SET: u32 = 1;
@@ -145,6 +146,7 @@ impl Test {
         world.borrow_mut().memory = vec![0; 4096];
         let (mem_alarm, fs_alarm) = (Dataport::private(4096), Dataport::private(4096));
         let proctable = Dataport::private(table_bytes(SLOTS));
+        let clock = Dataport::private(4096);
         let wake = |name: &'static str| {
             let world = Rc::clone(&world);
             Wake::new(move || world.borrow_mut().fired.push(name))
@@ -157,6 +159,7 @@ impl Test {
                 ("alarm.memmgr", mem_alarm),
                 ("alarm.fsmgr", fs_alarm),
                 ("proctable", proctable),
+                ("clock", clock),
             ],
             mmio: &[],
             wakes: vec![
@@ -181,6 +184,7 @@ impl Test {
             mem_alarm,
             fs_alarm,
             proctable,
+            clock,
         }
     }
 
@@ -382,6 +386,7 @@ fn alarms_are_signalled_once_for_each_deadline() {
 #[test]
 fn clocks_are_read() {
     let mut t = Test::new();
+    assert_eq!(t.clock.load(0), 1000 * S);
     assert_eq!(t.call(1, CLOCK_GETTIME, [0, 0x1000, 0, 0]), DONE);
     assert_eq!(
         t.timespec(0x1000),
@@ -454,6 +459,7 @@ fn only_root_sets_the_clock() {
     );
     assert_eq!(t.call(1, CLOCK_SETTIME, [0, 0x1000, 0, 0]), DONE);
     assert_eq!(t.timemgr.realtime_offset(), Ok(5000 * S - 100));
+    assert_eq!(t.clock.load(0), 5000 * S - 100);
     assert_eq!(
         t.call(1, CLOCK_SETTIME, [1, 0x1000, 0, 0]),
         Err(Errno::EINVAL)
