@@ -4,9 +4,12 @@ use core::fmt;
 
 use persona_component::EnvError;
 
-/// Components below that the manager calls: none.
+/// Components below. The manager itself calls none; the console takes the domain's log.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Deps {}
+pub struct Deps<C> {
+    /// The console.
+    pub console: C,
+}
 
 /// Why the manager cannot start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

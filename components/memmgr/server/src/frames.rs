@@ -29,8 +29,10 @@ pub enum Owner {
 pub struct Pool<M> {
     /// The machine.
     pub machine: M,
+    /// Flags and references; of a free frame the next free one in the place of the references.
     meta: Vec<u32>,
-    free: Vec<u32>,
+    free: u32,
+    free_count: u64,
     anonymous: u64,
     objects: u64,
 }
@@ -44,10 +46,13 @@ impl From<Exhausted> for Errno {
 impl<M: Machine> Pool<M> {
     /// Over a machine that has made no frames yet.
     pub fn new(machine: M) -> Self {
+        let mut meta = Vec::new();
+        meta.reserve_exact(machine.limit());
         Pool {
             machine,
-            meta: Vec::new(),
-            free: Vec::new(),
+            meta,
+            free: REFS,
+            free_count: 0,
             anonymous: 0,
             objects: 0,
         }
@@ -55,7 +60,7 @@ impl<M: Machine> Pool<M> {
 
     /// Pages nobody uses.
     pub fn free_pages(&self) -> u64 {
-        self.free.len() as u64 + self.machine.uncarved() / PAGE as u64
+        self.free_count + self.machine.uncarved() / PAGE as u64
     }
 
     /// Pages in use and of whom: (private, of objects).
@@ -70,7 +75,7 @@ impl<M: Machine> Pool<M> {
 
     /// Pages that are neither free nor counted as used: always 0 unless the books are wrong.
     pub fn lost(&self) -> u64 {
-        let known = self.free.len() as u64 + self.anonymous + self.objects;
+        let known = self.free_count + self.anonymous + self.objects;
         self.made().abs_diff(known)
     }
 
@@ -89,24 +94,33 @@ impl<M: Machine> Pool<M> {
             return Err(Errno::ENOMEM);
         }
         self.meta.resize(self.meta.len() + count as usize, 0);
-        self.free.extend((first..first + count).rev());
+        for id in (first..first + count).rev() {
+            self.push_free(id);
+        }
         Ok(())
+    }
+
+    fn push_free(&mut self, id: u32) {
+        let meta = &mut self.meta[id as usize];
+        *meta = (*meta & (READY | DIRTY)) | self.free;
+        self.free = id;
+        self.free_count += 1;
     }
 
     fn take(&mut self, owner: Owner) -> Result<Frame, Errno> {
         if !self.machine.has_room() {
             return Err(Errno::ENOMEM);
         }
-        if self.free.is_empty() {
+        if self.free == REFS {
             self.refill()?;
         }
-        let id = self.free.pop().ok_or(Errno::ENOMEM)?;
-        let frame = Frame(id);
-        let meta = self.meta[id as usize];
-        if meta & READY == 0 && self.machine.prepare(frame).is_err() {
-            self.free.push(id);
-            return Err(Errno::ENOMEM);
+        let frame = Frame(self.free);
+        let meta = self.meta[frame.0 as usize];
+        if meta & READY == 0 {
+            self.machine.prepare(frame)?;
         }
+        self.free = meta & REFS;
+        self.free_count -= 1;
         let object = match owner {
             Owner::Anonymous => {
                 self.anonymous += 1;
@@ -117,7 +131,7 @@ impl<M: Machine> Pool<M> {
                 OBJECT
             }
         };
-        self.meta[id as usize] = 1 | object | READY | (meta & DIRTY);
+        self.meta[frame.0 as usize] = 1 | object | READY | (meta & DIRTY);
         Ok(frame)
     }
 
@@ -183,12 +197,13 @@ impl<M: Machine> Pool<M> {
             } else {
                 self.anonymous -= 1;
             }
-            *meta = (*meta & READY) | DIRTY;
-            self.free.push(frame.0);
+            *meta |= DIRTY;
+            self.push_free(frame.0);
         }
     }
 
     /// References to a frame.
+    #[cfg(test)]
     pub fn refs(&self, frame: Frame) -> u32 {
         self.meta[frame.0 as usize] & REFS
     }
@@ -206,16 +221,14 @@ impl<M: Machine> Pool<M> {
     /// Reads from a frame; `buf` must not reach beyond its end.
     pub fn read(&mut self, frame: Frame, off: usize, buf: &mut [u8]) -> Result<(), Errno> {
         self.ready(frame)?;
-        let from = self.machine.bytes(frame).get(off..off + buf.len());
-        buf.copy_from_slice(from.ok_or(Errno::EFAULT)?);
+        self.machine.read(frame, off, buf);
         Ok(())
     }
 
     /// Writes to a frame; `data` must not reach beyond its end.
     pub fn write(&mut self, frame: Frame, off: usize, data: &[u8]) -> Result<(), Errno> {
         self.wrote(frame)?;
-        let to = self.machine.bytes(frame).get_mut(off..off + data.len());
-        to.ok_or(Errno::EFAULT)?.copy_from_slice(data);
+        self.machine.write(frame, off, data);
         Ok(())
     }
 

@@ -112,6 +112,7 @@ impl Futexes {
     }
 
     /// Threads waiting.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.waits.len()
     }

@@ -7,7 +7,7 @@
 //!
 //! The logic runs against the trait [`machine::Machine`], so that it is tested on the host.
 #![cfg_attr(not(test), no_std)]
-#![cfg_attr(not(target_os = "none"), deny(unsafe_code))]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 

@@ -87,7 +87,7 @@ impl<M: Machine> Server<M> {
             alarm: Alarm::new(&env)?,
             replies: env.replies(),
             events: VecDeque::new(),
-            tell: env.wake("events")?,
+            tell: env.wake("mem_events")?,
             remote: None,
             shim,
             shim_len: code.len() as u64,
@@ -254,9 +254,9 @@ impl<M: Machine> Server<M> {
     /// The buffer shared with the client being served.
     pub(crate) fn bounce(&self) -> Result<Dataport, Errno> {
         const NAMES: [&str; 16] = [
-            "bounce.0", "bounce.1", "bounce.2", "bounce.3", "bounce.4", "bounce.5", "bounce.6",
-            "bounce.7", "bounce.8", "bounce.9", "bounce.10", "bounce.11", "bounce.12", "bounce.13",
-            "bounce.14", "bounce.15",
+            "buffer.0", "buffer.1", "buffer.2", "buffer.3", "buffer.4", "buffer.5", "buffer.6",
+            "buffer.7", "buffer.8", "buffer.9", "buffer.10", "buffer.11", "buffer.12", "buffer.13",
+            "buffer.14", "buffer.15",
         ];
         let client = self.remote.ok_or(Errno::EINVAL)?;
         let name = NAMES.get(usize::from(client)).ok_or(Errno::EINVAL)?;
@@ -292,6 +292,11 @@ impl<M: Machine> Component for Server<M> {
         self.remote = Some(client);
         memmgr_dispatch(self, message);
         self.remote = None;
+    }
+
+    fn peek(&mut self, thread: ThreadIdx, addr: u64, buf: &mut [u8]) -> usize {
+        use memmgr_api::{DirectMemory, Space};
+        self.read_space(Space::Thread(thread), addr, buf).unwrap_or(0)
     }
 
     fn notified(&mut self, events: u32) {

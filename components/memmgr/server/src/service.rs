@@ -371,7 +371,7 @@ impl<M: Machine> MemMgrService for Server<M> {
         let pool = &self.core.pool;
         let (anonymous, objects) = pool.used();
         Ok(MemStats {
-            total: self.core.total_bytes(),
+            total: self.core.total_bytes() + pool.machine.kernel_bytes(),
             free: pool.free_pages() * PAGE_SIZE,
             objects: objects * PAGE_SIZE,
             anonymous: anonymous * PAGE_SIZE,

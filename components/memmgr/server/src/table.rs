@@ -108,6 +108,7 @@ impl<T> Table<T> {
     }
 
     /// All values with their numbers.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.entries.iter().enumerate().filter_map(|(slot, e)| {
             let value = e.value.as_deref()?;

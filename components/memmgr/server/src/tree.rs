@@ -109,22 +109,6 @@ impl<T: Slot> Tree<T> {
         }
     }
 
-    /// How many values are present with an index in `first..end`.
-    pub fn count(&self, first: u64, end: u64) -> u64 {
-        if first >= end {
-            return 0;
-        }
-        let mut count = 0;
-        for (&key, leaf) in self.leaves.range(first / LEAF..=(end - 1) / LEAF) {
-            let base = key * LEAF;
-            let from = first.saturating_sub(base) as usize;
-            let to = (end - base).min(LEAF) as usize;
-            let present = leaf.slots[from..to].iter().filter(|v| !v.is_empty());
-            count += present.count() as u64;
-        }
-        count
-    }
-
     /// The first value present with an index in `first..end`.
     pub fn next(&self, first: u64, end: u64) -> Option<(u64, T)> {
         if first >= end {
@@ -140,5 +124,37 @@ impl<T: Slot> Tree<T> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Slot for u32 {
+        const EMPTY: u32 = 0;
+        fn is_empty(&self) -> bool {
+            *self == 0
+        }
+    }
+
+    #[test]
+    fn values_come_and_go() {
+        let mut tree = Tree::new();
+        for index in [0u64, 63, 64, 1000, 1 << 50] {
+            assert_eq!(tree.set(index, 7u32), 0);
+        }
+        assert_eq!(tree.set(64, 8), 7);
+        assert_eq!(tree.set(5, 0), 0);
+        assert_eq!((tree.get(64), tree.get(65), tree.len()), (8, 0, 5));
+        assert_eq!(tree.next(1, u64::MAX), Some((63, 7)));
+        assert_eq!(tree.next(1001, 1 << 50), None);
+        let mut seen = Vec::new();
+        tree.update(63, 1001, |index, value| {
+            seen.push(index);
+            *value = 0;
+        });
+        assert_eq!(seen, [63, 64, 1000]);
+        assert_eq!((tree.len(), tree.leaves.len()), (2, 2));
     }
 }

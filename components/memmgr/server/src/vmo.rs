@@ -83,6 +83,7 @@ impl Objects {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Object)> {
         self.table.iter()
     }

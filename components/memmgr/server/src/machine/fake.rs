@@ -97,11 +97,15 @@ impl Machine for Fake {
         u64::from(self.limit - self.frames.len() as u32) * PAGE as u64
     }
 
+    fn limit(&self) -> usize {
+        self.limit as usize
+    }
+
     fn kernel_bytes(&self) -> u64 {
         self.untyped
     }
 
-    fn has_room(&self) -> bool {
+    fn has_room(&mut self) -> bool {
         true
     }
 
@@ -210,7 +214,7 @@ impl Machine for Fake {
 
 impl Server<Fake> {
     /// A manager on memory of its own, of the size of the RAM handed over, without an archive.
-    pub fn new(env: Env, _deps: Deps) -> Result<Self, NewError> {
+    pub fn new<C>(env: Env, _deps: Deps<C>) -> Result<Self, NewError> {
         let ram = env.memory().untypeds.iter().filter(|u| !u.device);
         let bytes: u64 = ram.map(|u| 1 << u.bits).sum();
         Self::with_machine(env, Fake::new((bytes / PAGE as u64) as u32, &[]))
@@ -247,11 +251,11 @@ pub fn test_env(clock: fn() -> u64, replies: persona_component::Replies) -> Env 
         caps: &[],
         dataports: vec![
             ("alarm", Dataport::private(4096)),
-            ("bounce.1", Dataport::private(4 * PAGE)),
+            ("buffer.1", Dataport::private(4 * PAGE)),
         ],
         mmio: &[],
         wakes: vec![
-            ("events", Wake::new(|| {})),
+            ("mem_events", Wake::new(|| {})),
             ("alarm_set", Wake::new(|| {})),
         ],
         replies,

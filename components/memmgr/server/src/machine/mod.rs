@@ -49,9 +49,11 @@ pub trait Machine {
     fn uncarved(&self) -> u64;
     /// Bytes in page tables, capability tables and other kernel objects.
     fn kernel_bytes(&self) -> u64;
+    /// The most frames there can ever be.
+    fn limit(&self) -> usize;
     /// Whether there is memory for the records about one more page.
-    fn has_room(&self) -> bool;
-    /// Called between two requests: the machine may refill what [`Machine::has_room`] watches.
+    fn has_room(&mut self) -> bool;
+    /// Called at the start of a request: the last one's answer has been received.
     fn refill(&mut self);
 
     /// Makes the contents of a frame reachable: before the first use of [`Machine::bytes`].
@@ -61,6 +63,16 @@ pub trait Machine {
     /// Fills a prepared frame with zeros.
     fn zero(&mut self, frame: Frame) {
         self.bytes(frame).fill(0);
+    }
+    /// Copies out of a prepared frame; what lies beyond its end is left alone.
+    fn read(&mut self, frame: Frame, off: usize, buf: &mut [u8]) {
+        let from = self.bytes(frame).iter().skip(off);
+        buf.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+    /// Copies into a prepared frame; what lies beyond its end is dropped.
+    fn write(&mut self, frame: Frame, off: usize, data: &[u8]) {
+        let to = self.bytes(frame).iter_mut().skip(off);
+        to.zip(data).for_each(|(to, from)| *to = *from);
     }
     /// Copies a whole prepared frame to another.
     fn copy(&mut self, from: Frame, to: Frame);

@@ -1,0 +1,620 @@
+//! The machine on seL4: capabilities to frames, page tables, address spaces.
+//!
+//! Every frame has a master capability, mapped in this domain's window, and user capabilities: copies, one for each place
+//! where the frame is mapped in a program. A copy stays with its frame when it is unmapped, so that the next mapping costs
+//! one invocation. Address spaces are kept with their page tables when a program ends, and serve the next one.
+
+mod arena;
+mod ram;
+mod window;
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use persona_component::{BootMemory, Env, HeapHook, Ram as Handed};
+use sel4::cap::{AsidControl, AsidPool, Granule, Untyped, VSpace};
+use sel4::cap::cap_type;
+use sel4::{Cap, CapRights, Error, ObjectBlueprint, PagingLevel, VmAttributes};
+
+use self::arena::{Arena, SlotId};
+use self::ram::Ram;
+use self::window::Window;
+use super::{Archive, Exhausted, Frame, Hw, Machine, Mapping, Rights, PAGE};
+use crate::boot::{Deps, NewError};
+use crate::server::Server;
+
+/// Frames are made in groups of this many, whose capabilities lie in a row.
+const GROUP: u32 = 16;
+/// Most objects one retype makes (CONFIG_RETYPE_FAN_OUT_LIMIT).
+const BATCH: u32 = 256;
+/// Unmapped user capabilities kept with a frame.
+const KEEP: usize = 4;
+/// Page tables an unused address space keeps.
+const KEEP_TABLES: usize = 24;
+/// A heap with less than this many bytes free grows.
+const HEAP_LOW: usize = 256 << 10;
+/// With less than this many bytes free nothing is begun that needs records.
+const HEAP_FLOOR: usize = 64 << 10;
+/// By how many pages a heap grows at a time.
+const HEAP_STEP: u64 = 128;
+/// Heap bytes for the records of one frame: here 4 and a share of a group's, in the pool 4.
+const RECORD: u64 = 9;
+const NONE: u32 = u32::MAX;
+
+const DATA: VmAttributes = VmAttributes::CACHED;
+
+/// An address space and its page tables.
+struct HwSpace {
+    vspace: SlotId,
+    tables: Vec<(PagingLevel, SlotId)>,
+}
+
+/// The kernel's side.
+pub struct Sel4 {
+    window: Window,
+    arena: Arena,
+    ram: Ram,
+    own: VSpace,
+    asid_pools: Vec<AsidPool>,
+    asid_control: Option<AsidControl>,
+    domains: Vec<(u8, VSpace)>,
+    heap: Option<Rc<dyn HeapHook>>,
+    memory: BootMemory,
+    /// First slot of each group's master capabilities: of the archive's frames, then of the others.
+    archive_groups: Vec<SlotId>,
+    groups: Vec<SlotId>,
+    archive_pages: u32,
+    frames: u32,
+    /// For each frame its first unmapped user capability.
+    idle: Vec<SlotId>,
+    spaces: Vec<HwSpace>,
+    unused_spaces: Vec<u32>,
+    unused_tables: [Vec<SlotId>; 3],
+    /// Capabilities that were passed on by message; the client has its copy by the next request.
+    passed: Vec<SlotId>,
+}
+
+fn level_index(level: PagingLevel) -> usize {
+    match level {
+        PagingLevel::PageTable => 0,
+        PagingLevel::PageDirectory => 1,
+        PagingLevel::PageUpperDirectory => 2,
+    }
+}
+
+fn attributes(rights: Rights) -> (CapRights, VmAttributes) {
+    let access = match rights.write {
+        true => CapRights::READ_WRITE,
+        false => CapRights::READ_ONLY,
+    };
+    let attributes = match rights.exec {
+        true => DATA,
+        false => DATA | VmAttributes::EXECUTE_NEVER,
+    };
+    (access, attributes)
+}
+
+fn unexpected(what: &str, error: Error) -> Exhausted {
+    log::error!("{what}: {error}");
+    Exhausted
+}
+
+impl Sel4 {
+    fn new(env: &Env) -> Result<Self, NewError> {
+        let memory = env.memory().clone();
+        let (base, end) = memory.window;
+        let mut domains = Vec::new();
+        for &(name, cptr) in env.caps() {
+            let number = name.strip_prefix("vspace.").and_then(|n| n.parse().ok());
+            if let Some(domain) = number {
+                domains.push((domain, Cap::from_bits(cptr)));
+            }
+        }
+        let mut machine = Sel4 {
+            window: Window::new(base, end),
+            arena: Arena::new(Cap::from_bits(env.cap("self_cnode")?), env.slots()),
+            ram: Ram::new(&memory.untypeds),
+            own: Cap::from_bits(env.cap("self_vspace")?),
+            asid_pools: alloc::vec![Cap::from_bits(env.cap("asid_pool")?)],
+            asid_control: env.cap("asid_control").ok().map(Cap::from_bits),
+            domains,
+            heap: env.heap(),
+            memory,
+            archive_groups: Vec::new(),
+            groups: Vec::new(),
+            archive_pages: 0,
+            frames: 0,
+            idle: Vec::new(),
+            spaces: Vec::new(),
+            unused_spaces: Vec::new(),
+            unused_tables: Default::default(),
+            passed: Vec::new(),
+        };
+        machine.reserve().map_err(|_| NewError::Memory("the records"))?;
+        Ok(machine)
+    }
+
+    /// Sees to heap for the records of all frames there can be, and to slots for the domain.
+    fn reserve(&mut self) -> Result<(), Exhausted> {
+        let archive = self.memory.initrd.map_or(0, |(start, end)| end - start);
+        let most = (self.ram.free() + archive) / PAGE as u64 + u64::from(GROUP);
+        let most = most.min(self.window.frames());
+        while self.heap_free() < most.saturating_mul(RECORD) as usize + HEAP_LOW {
+            if !self.grow_own_heap() {
+                break;
+            }
+        }
+        let room = self.heap_free().saturating_sub(HEAP_FLOOR) / RECORD as usize;
+        self.idle.reserve_exact((most as usize).min(room));
+        self.groups.reserve_exact((most as usize).min(room) / GROUP as usize);
+        self.arena.extend_domain(&mut self.ram)
+    }
+
+    fn heap_free(&self) -> usize {
+        self.heap.as_ref().map_or(usize::MAX, |heap| heap.free())
+    }
+
+    /// Maps more memory at the end of this domain's heap; false if there is none, or no room.
+    fn grow_own_heap(&mut self) -> bool {
+        let Some(heap) = self.heap.clone() else {
+            return false;
+        };
+        let (end, room) = heap.end();
+        let pages = (room / PAGE as u64).min(HEAP_STEP);
+        let mapped = self.map_fresh(self.own, end, pages);
+        if mapped > 0 {
+            heap.extend(mapped * PAGE as u64);
+        }
+        mapped > 0
+    }
+
+    /// Maps up to `pages` new frames at `addr` of a domain, for good; returns how many.
+    fn map_fresh(&mut self, vspace: VSpace, addr: u64, pages: u64) -> u64 {
+        for page in 0..pages {
+            let Ok(slot) = self.small(ObjectBlueprint::Granule) else {
+                return page;
+            };
+            let at = addr + page * PAGE as u64;
+            let rights = Rights {
+                write: true,
+                exec: false,
+            };
+            if self.map_cap(None, vspace, slot, at, rights).is_err() {
+                return page;
+            }
+        }
+        pages
+    }
+
+    /// Makes an object of a page or less; its slot.
+    fn small(&mut self, blueprint: ObjectBlueprint) -> Result<SlotId, Exhausted> {
+        let block_slot = self.arena.alloc(&mut self.ram)?;
+        let slot = match self.arena.alloc(&mut self.ram) {
+            Ok(slot) => slot,
+            Err(exhausted) => {
+                self.arena.free(block_slot);
+                return Err(exhausted);
+            }
+        };
+        let arena = &self.arena;
+        let mut block_used = false;
+        let untyped = self.ram.small(blueprint.physical_size_bits(), |from, bits| {
+            let block = ObjectBlueprint::Untyped { size_bits: bits };
+            block_used = true;
+            match arena.retype(from, block, block_slot, 1) {
+                Ok(()) => Some(arena.cap(block_slot)),
+                Err(error) => {
+                    log::error!("no untyped: {error}");
+                    None
+                }
+            }
+        });
+        if !block_used {
+            self.arena.free(block_slot);
+        }
+        let made = match untyped {
+            Some(untyped) => self
+                .arena
+                .retype(untyped, blueprint, slot, 1)
+                .map_err(|error| unexpected("no object", error)),
+            None => Err(Exhausted),
+        };
+        if let Err(exhausted) = made {
+            self.arena.free(slot);
+            return Err(exhausted);
+        }
+        Ok(slot)
+    }
+
+    /// A paging structure that is not mapped anywhere.
+    fn table(&mut self, level: PagingLevel) -> Result<SlotId, Exhausted> {
+        let index = level_index(level);
+        if let Some(slot) = self.unused_tables[index].pop() {
+            return Ok(slot);
+        }
+        if let Ok(slot) = self.small(level.blueprint()) {
+            return Ok(slot);
+        }
+        // What unused address spaces keep.
+        for at in 0..self.unused_spaces.len() {
+            let space = self.unused_spaces[at];
+            self.strip(space);
+        }
+        self.unused_tables[index].pop().ok_or(Exhausted)
+    }
+
+    /// Takes all page tables of an address space in which nothing is mapped.
+    fn strip(&mut self, space: u32) {
+        let Some(space) = self.spaces.get_mut(space as usize) else {
+            return;
+        };
+        let mut tables = core::mem::take(&mut space.tables);
+        // The lower ones first: a table can only be unmapped while it can be found.
+        tables.sort_by_key(|(level, _)| level_index(*level));
+        for (level, slot) in tables {
+            let arena = &self.arena;
+            let result = match level {
+                PagingLevel::PageTable => arena.cap::<cap_type::PageTable>(slot).unmap(),
+                PagingLevel::PageDirectory => arena.cap::<cap_type::PageDirectory>(slot).unmap(),
+                PagingLevel::PageUpperDirectory => {
+                    arena.cap::<cap_type::PageUpperDirectory>(slot).unmap()
+                }
+            };
+            if let Err(error) = result {
+                log::error!("page table: {error}");
+            }
+            self.unused_tables[level_index(level)].push(slot);
+        }
+    }
+
+    /// Maps the frame of a capability, and what page tables that takes.
+    fn map_cap(
+        &mut self,
+        space: Option<u32>,
+        vspace: VSpace,
+        slot: SlotId,
+        addr: u64,
+        rights: Rights,
+    ) -> Result<(), Exhausted> {
+        let (access, attributes) = attributes(rights);
+        let frame: Granule = self.arena.cap(slot);
+        // At most three levels can be missing.
+        for _ in 0..4 {
+            match frame.map(vspace, addr, access, attributes) {
+                Ok(()) => return Ok(()),
+                Err(Error::FailedLookup) => {}
+                Err(error) => return Err(unexpected("mapping a page", error)),
+            }
+            let missing = PagingLevel::from_failed_lookup(sel4::failed_lookup_bits());
+            let level = missing.ok_or(Exhausted)?;
+            let table = self.table(level)?;
+            if let Err(error) = level.map(self.arena.cap(table), vspace, addr) {
+                self.unused_tables[level_index(level)].push(table);
+                return Err(unexpected("mapping a page table", error));
+            }
+            let record = space.and_then(|s| self.spaces.get_mut(s as usize));
+            if let Some(record) = record {
+                record.tables.push((level, table));
+            }
+        }
+        Err(Exhausted)
+    }
+
+    /// The master capability of a frame.
+    fn master(&self, frame: Frame) -> SlotId {
+        let (groups, number) = match frame.0.checked_sub(self.archive_pages) {
+            Some(number) => (&self.groups, number),
+            None => (&self.archive_groups, frame.0),
+        };
+        groups[(number / GROUP) as usize] + number % GROUP
+    }
+
+    fn vspace(&self, hw: Hw) -> VSpace {
+        self.arena.cap(self.spaces[hw.0 as usize].vspace)
+    }
+
+    /// Gives a new address space an ASID, from a new pool if the old ones are full.
+    fn assign_asid(&mut self, vspace: VSpace) -> Result<(), Exhausted> {
+        if let Some(pool) = self.asid_pools.last() {
+            if pool.assign(vspace).is_ok() {
+                return Ok(());
+            }
+        }
+        let control = self.asid_control.ok_or(Exhausted)?;
+        let memory = self.small(ObjectBlueprint::Untyped { size_bits: 12 })?;
+        let slot = self.arena.alloc(&mut self.ram)?;
+        let untyped: Untyped = self.arena.cap(memory);
+        if let Err(error) = control.make_pool(untyped, &self.arena.at(slot)) {
+            self.arena.free(slot);
+            return Err(unexpected("no ASID pool", error));
+        }
+        let pool: AsidPool = self.arena.cap(slot);
+        self.asid_pools.push(pool);
+        pool.assign(vspace)
+            .map_err(|error| unexpected("no ASID", error))
+    }
+
+    /// A user capability of a frame that is not mapped.
+    fn user_cap(&mut self, frame: Frame) -> Result<SlotId, Exhausted> {
+        let first = self.idle[frame.0 as usize];
+        if first != NONE {
+            let next = core::mem::replace(self.arena.link(first), NONE);
+            self.idle[frame.0 as usize] = next;
+            return Ok(first);
+        }
+        let slot = self.arena.alloc(&mut self.ram)?;
+        let master = self.arena.at(self.master(frame));
+        if let Err(error) = self.arena.at(slot).copy(&master, CapRights::ALL) {
+            self.arena.free(slot);
+            return Err(unexpected("copying a frame capability", error));
+        }
+        Ok(slot)
+    }
+
+    /// Keeps an unmapped user capability with its frame, or deletes it if there are enough.
+    fn keep_cap(&mut self, frame: Frame, slot: SlotId) {
+        let first = self.idle[frame.0 as usize];
+        let mut at = first;
+        for _ in 1..KEEP {
+            if at == NONE {
+                break;
+            }
+            at = *self.arena.link(at);
+        }
+        if at != NONE {
+            self.arena.delete(slot);
+            return;
+        }
+        *self.arena.link(slot) = first;
+        self.idle[frame.0 as usize] = slot;
+    }
+
+    /// Makes frames of `count` pages of an untyped, in groups whose first slots go to `groups`.
+    fn make_frames(&mut self, untyped: Untyped, count: u32) -> Result<SlotId, Exhausted> {
+        let first = self.arena.alloc_run(count, &mut self.ram)?;
+        self.arena
+            .retype(untyped, ObjectBlueprint::Granule, first, count as usize)
+            .map_err(|error| unexpected("no frames", error))?;
+        Ok(first)
+    }
+}
+
+impl Machine for Sel4 {
+    fn carve(&mut self) -> u32 {
+        let records = (self.idle.capacity() as u32).saturating_sub(self.frames);
+        let window = self.window.frames().saturating_sub(u64::from(self.frames));
+        let most = u64::from(BATCH.min(records)).min(window);
+        let Some((untyped, count)) = self.ram.frames(most, u64::from(GROUP)) else {
+            return 0;
+        };
+        let count = count as u32;
+        let Ok(first) = self.make_frames(untyped, count) else {
+            return 0;
+        };
+        self.groups.extend((first..first + count).step_by(GROUP as usize));
+        self.frames += count;
+        self.idle.resize(self.frames as usize, NONE);
+        count
+    }
+
+    fn limit(&self) -> usize {
+        self.idle.capacity()
+    }
+
+    fn uncarved(&self) -> u64 {
+        self.ram.for_frames()
+    }
+
+    fn kernel_bytes(&self) -> u64 {
+        self.ram.kernel()
+    }
+
+    fn has_room(&mut self) -> bool {
+        if self.heap_free() < HEAP_LOW {
+            self.grow_own_heap();
+        }
+        self.heap_free() >= HEAP_FLOOR
+    }
+
+    fn refill(&mut self) {
+        while let Some(slot) = self.passed.pop() {
+            self.arena.delete(slot);
+        }
+    }
+
+    fn prepare(&mut self, frame: Frame) -> Result<(), Exhausted> {
+        let rights = Rights {
+            write: true,
+            exec: false,
+        };
+        let addr = self.window.addr(frame);
+        self.map_cap(None, self.own, self.master(frame), addr, rights)
+    }
+
+    fn bytes(&mut self, frame: Frame) -> &mut [u8; PAGE] {
+        self.window.bytes(frame)
+    }
+
+    fn zero(&mut self, frame: Frame) {
+        self.window.zero(frame);
+    }
+
+    fn copy(&mut self, from: Frame, to: Frame) {
+        self.window.copy(from, to);
+    }
+
+    fn copy_part(&mut self, from: Frame, from_off: usize, to: Frame, to_off: usize, len: usize) {
+        self.window.copy_part(from, from_off, to, to_off, len);
+    }
+
+    fn read(&mut self, frame: Frame, off: usize, buf: &mut [u8]) {
+        self.window.read(frame, off, buf);
+    }
+
+    fn write(&mut self, frame: Frame, off: usize, data: &[u8]) {
+        self.window.write(frame, off, data);
+    }
+
+    fn sync_code(&mut self, frame: Frame) {
+        self.window.sync_code(frame);
+    }
+
+    fn space(&mut self) -> Result<Hw, Exhausted> {
+        if let Some(space) = self.unused_spaces.pop() {
+            return Ok(Hw(space));
+        }
+        let vspace = self.small(ObjectBlueprint::VSpace)?;
+        if let Err(exhausted) = self.assign_asid(self.arena.cap(vspace)) {
+            self.arena.delete(vspace);
+            return Err(exhausted);
+        }
+        self.spaces.push(HwSpace {
+            vspace,
+            tables: Vec::new(),
+        });
+        Ok(Hw(self.spaces.len() as u32 - 1))
+    }
+
+    fn drop_space(&mut self, hw: Hw) {
+        if self.spaces[hw.0 as usize].tables.len() > KEEP_TABLES {
+            self.strip(hw.0);
+        }
+        self.unused_spaces.push(hw.0);
+    }
+
+    fn space_cap(&mut self, hw: Hw, lasting: bool) -> Result<u64, Exhausted> {
+        let slot = self.spaces[hw.0 as usize].vspace;
+        match lasting {
+            true => self.arena.copy_out(slot, &mut self.ram),
+            false => Ok(self.arena.cptr(slot)),
+        }
+    }
+
+    fn map(
+        &mut self,
+        hw: Hw,
+        addr: u64,
+        frame: Frame,
+        rights: Rights,
+    ) -> Result<Mapping, Exhausted> {
+        let slot = self.user_cap(frame)?;
+        let vspace = self.vspace(hw);
+        match self.map_cap(Some(hw.0), vspace, slot, addr, rights) {
+            Ok(()) => Ok(Mapping(slot)),
+            Err(exhausted) => {
+                self.keep_cap(frame, slot);
+                Err(exhausted)
+            }
+        }
+    }
+
+    fn protect(&mut self, hw: Hw, _frame: Frame, mapping: Mapping, rights: Rights) {
+        let (access, attributes) = attributes(rights);
+        let frame: Granule = self.arena.cap(mapping.0);
+        if let Err(error) = frame.remap(self.vspace(hw), access, attributes) {
+            log::error!("changing a page's rights: {error}");
+        }
+    }
+
+    fn unmap(&mut self, _hw: Hw, frame: Frame, mapping: Mapping) {
+        let page: Granule = self.arena.cap(mapping.0);
+        if let Err(error) = page.unmap() {
+            log::error!("unmapping a page: {error}");
+        }
+        self.keep_cap(frame, mapping.0);
+    }
+
+    fn untyped(&mut self, bits: u8, lasting: bool) -> Result<u64, Exhausted> {
+        let blueprint = ObjectBlueprint::Untyped { size_bits: bits };
+        let slot = if bits <= 12 {
+            self.small(blueprint)?
+        } else {
+            let slot = self.arena.alloc(&mut self.ram)?;
+            let made = match self.ram.large(bits) {
+                Some(untyped) => self
+                    .arena
+                    .retype(untyped, blueprint, slot, 1)
+                    .map_err(|error| unexpected("no untyped", error)),
+                None => Err(Exhausted),
+            };
+            if let Err(exhausted) = made {
+                self.arena.free(slot);
+                return Err(exhausted);
+            }
+            slot
+        };
+        if lasting {
+            return self.arena.move_out(slot, &mut self.ram);
+        }
+        self.passed.push(slot);
+        Ok(self.arena.cptr(slot))
+    }
+
+    fn grow_heap(&mut self, client: u8, addr: u64, pages: u64) -> u64 {
+        let found = self.domains.iter().find(|(domain, _)| *domain == client);
+        match found {
+            Some(&(_, vspace)) => self.map_fresh(vspace, addr, pages.min(HEAP_STEP * 4)),
+            None => 0,
+        }
+    }
+
+    fn archive(&mut self) -> Result<Archive, Exhausted> {
+        let Some((start, end)) = self.memory.initrd.filter(|(start, end)| start < end) else {
+            return Ok(Archive::default());
+        };
+        let mut parts: Vec<Handed> = self.memory.untypeds.clone();
+        parts.retain(|u| u.device && u.paddr >= start & !(PAGE as u64 - 1) && u.paddr < end);
+        parts.sort_by_key(|u| u.paddr);
+        let pages = (end - start).div_ceil(PAGE as u64) as u32;
+        if u64::from(pages) > self.window.frames().min(self.idle.capacity() as u64) {
+            return Err(Exhausted);
+        }
+        // Slots first, in runs of whole groups.
+        for first in (0..pages).step_by(BATCH as usize) {
+            let count = (pages - first).next_multiple_of(GROUP).min(BATCH);
+            let slot = self.arena.alloc_run(count, &mut self.ram)?;
+            self.archive_groups.extend((slot..slot + count).step_by(GROUP as usize));
+        }
+        self.archive_pages = pages;
+        let mut at = 0;
+        let mut expected = start;
+        for part in parts {
+            if part.paddr != expected {
+                log::error!("the archive has a hole at {expected:#x}");
+                return Err(Exhausted);
+            }
+            let mut left = ((1u64 << part.bits) / PAGE as u64).min(u64::from(pages - at)) as u32;
+            expected += 1 << part.bits;
+            while left > 0 {
+                let count = left.min(BATCH - at % BATCH);
+                let slot = self.master(Frame(at));
+                let untyped: Untyped = Cap::from_bits(part.cptr);
+                self.arena
+                    .retype(untyped, ObjectBlueprint::Granule, slot, count as usize)
+                    .map_err(|error| unexpected("the archive's frames", error))?;
+                at += count;
+                left -= count;
+            }
+        }
+        if at != pages {
+            log::error!("the archive has {pages} pages, {at} were handed over");
+            return Err(Exhausted);
+        }
+        self.frames = pages;
+        self.idle.resize(pages as usize, NONE);
+        Ok(Archive {
+            first: 0,
+            pages,
+            bytes: end - start,
+        })
+    }
+}
+
+impl Server<Sel4> {
+    /// The manager over the memory that its environment hands over: capabilities `self_cnode`, `self_vspace`, `asid_pool`,
+    /// perhaps `asid_control` and `vspace.N` of the domains whose heaps it extends.
+    pub fn new<C>(env: Env, _deps: Deps<C>) -> Result<Self, NewError> {
+        let machine = Sel4::new(&env)?;
+        Self::with_machine(env, machine)
+    }
+}
