@@ -521,7 +521,7 @@ pub fn wrong_attribute(what: &str, ty: AttributeType, value: &Value, errors: &mu
     };
     errors.at(
         value.place,
-        format!("{what} is of type {}, not this", ty.name()),
+        format!("{what} is of type {}, not {}", ty.name(), value.kind.text()),
         hint,
     );
 }

@@ -84,6 +84,8 @@ pub struct Model<'a> {
     pub devices: &'a [Device],
     /// Instances.
     pub instances: Vec<Instance<'a>>,
+    /// Names of instances whose component is unknown.
+    pub unknown: Vec<&'a str>,
     /// Domains.
     pub domains: Vec<Domain<'a>>,
     /// Calls.

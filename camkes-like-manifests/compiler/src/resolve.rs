@@ -58,6 +58,7 @@ pub fn resolve<'a>(
         declarations,
         devices: &system.devices,
         instances: Vec::new(),
+        unknown: Vec::new(),
         domains: Vec::new(),
         rpcs: Vec::new(),
         events: Vec::new(),
@@ -94,6 +95,7 @@ fn instances<'a>(model: &mut Model<'a>, system: &'a System, errors: &mut Errors)
             .iter()
             .find(|c| c.name.value == name.value);
         let Some(decl) = decl else {
+            model.unknown.push(&instance.name.value);
             let names = declarations
                 .components
                 .iter()
@@ -121,7 +123,8 @@ fn find_instance(model: &Model<'_>, name: &At<String>, errors: &mut Errors) -> O
         .instances
         .iter()
         .position(|i| i.name.value == name.value);
-    if found.is_none() {
+    // An instance of an unknown component is reported once, there.
+    if found.is_none() && !model.unknown.contains(&name.value.as_str()) {
         let names = model.instances.iter().map(|i| i.name.value.as_str());
         errors.at(
             name.place,
@@ -461,10 +464,12 @@ fn supervision(model: &mut Model<'_>, system: &System, errors: &mut Errors) {
         let end = find_end(model, text, "has as hardware", hardware, errors);
         if let Some((end, _)) = end {
             let wired = model.hardware.iter().find(|w| w.from == end);
-            let usable = wired.filter(|w| model.devices[w.device].mmio.is_some());
-            match usable {
-                Some(wired) => model.panic_console = Some((wired.device, text.place)),
-                None => not_usable(text.place, &text.value, errors),
+            // Hardware that is not connected at all is reported as such.
+            if let Some(wired) = wired {
+                if model.devices[wired.device].mmio.is_none() {
+                    not_usable(text.place, &text.value, errors);
+                }
+                model.panic_console = Some((wired.device, text.place));
             }
         }
     }

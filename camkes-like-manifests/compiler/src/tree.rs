@@ -31,7 +31,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn text(&self) -> &'static str {
+    /// The kind in words.
+    pub fn text(&self) -> &'static str {
         match self {
             Kind::Text(_) => "a string",
             Kind::Int(_) => "an integer",
@@ -225,7 +226,11 @@ impl<'a> Section<'a> {
         match size(&value.kind) {
             Some(bytes) => Some(At::new(bytes, value.place)),
             None => {
-                wrong(value, key, "a size", errors);
+                errors.at(
+                    value.place,
+                    format!("`{key}` is no size"),
+                    "a size is a number of bytes or a string such as \"64 KiB\" or \"1 MiB\"",
+                );
                 None
             }
         }
@@ -284,15 +289,10 @@ pub fn text(value: &Value, what: &str, errors: &mut Errors) -> Option<At<String>
 }
 
 fn wrong(value: &Value, what: &str, need: &str, errors: &mut Errors) {
-    let hint = if need == "a size" {
-        "a size is a number of bytes or a string such as \"64 KiB\" or \"1 MiB\"".to_string()
-    } else {
-        format!("{need} is needed")
-    };
     errors.at(
         value.place,
         format!("`{what}` is {}", value.kind.text()),
-        hint,
+        format!("{need} is needed"),
     );
 }
 
