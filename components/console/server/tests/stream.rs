@@ -198,7 +198,11 @@ fn the_queue_is_bounded_and_tells_of_room() {
 #[test]
 fn input_its_end_and_the_window_arrive() {
     let (mut console, device) = console("console=framed rows=24 cols=80", usize::MAX);
-    assert_eq!(device.0.borrow().wakes, 1, "the window is known from the start");
+    assert_eq!(
+        device.0.borrow().wakes,
+        1,
+        "the window is known from the start"
+    );
     let first = console.read().unwrap();
     assert_eq!(
         (first.resized, first.rows, first.cols, first.end),
