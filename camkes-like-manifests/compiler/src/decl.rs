@@ -23,8 +23,6 @@ pub struct Port {
     pub ty: At<String>,
     /// Bytes of memory shared with the server of this interface when it is in another domain.
     pub buffer: Option<u64>,
-    /// Used by the domain's runtime (to log, to grow the heap) and not handed to the component.
-    pub runtime: bool,
 }
 
 /// Shared memory of a component.
@@ -232,20 +230,17 @@ fn ports(section: &Section<'_>, key: &str, errors: &mut Errors) -> Vec<Port> {
             check_name(name, errors);
             if key == "uses" && matches!(value.kind, Kind::Table(_)) {
                 let what = format!("`{}`", name.value);
-                let section =
-                    Section::new(value, what, &["interface", "buffer", "runtime"], errors)?;
+                let section = Section::new(value, what, &["interface", "buffer"], errors)?;
                 return Some(Port {
                     name: name.clone(),
                     ty: section.need_text("interface", errors)?,
                     buffer: section.size("buffer", errors).map(|s| s.value),
-                    runtime: section.flag("runtime", errors),
                 });
             }
             Some(Port {
                 name: name.clone(),
                 ty: crate::tree::text(value, &name.value, errors)?,
                 buffer: None,
-                runtime: false,
             })
         })
         .collect()
@@ -450,7 +445,6 @@ fn dataports(root: &Section<'_>, errors: &mut Errors) -> Vec<Dataport> {
                 name: name.clone(),
                 ty,
                 buffer: None,
-                runtime: false,
             },
             writes,
             size,

@@ -203,11 +203,7 @@ fn construct(
         "        {}::new(\n            env,\n            {path}::Deps {{",
         decl.ty
     )?;
-    let handed = |port: &str| {
-        let uses = decl.uses.iter().find(|p| p.name.value == port);
-        uses.is_some_and(|p| !p.runtime)
-    };
-    for (port, server) in component.uses.iter().filter(|(port, _)| handed(port)) {
+    for (port, server) in &component.uses {
         let value = match server {
             Server::Local(index) => {
                 let local = &model.instances[layout.components[*index].instance];
