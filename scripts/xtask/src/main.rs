@@ -68,7 +68,7 @@ enum Command {
 
 #[derive(Args)]
 struct BuildArgs {
-    /// The system, by the name of its manifest in camkes-like-manifests/systems
+    /// The system: the name of a manifest in camkes-like-manifests/systems, or a manifest file (.toml)
     #[arg(long, value_name = "NAME", default_value = build::DEFAULT_SYSTEM)]
     system: String,
     /// With the kernel that checks itself and talks

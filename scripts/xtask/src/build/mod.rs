@@ -11,6 +11,7 @@ mod gdb;
 use crate::context::Context;
 use crate::process::say;
 use crate::setup::{self, Ready};
+use crate::stamp::sha256;
 use anyhow::{bail, Context as _, Result};
 use cargo::{Cargo, Task};
 use manifest_compiler::{compile, Compiled, Inputs};
@@ -114,11 +115,35 @@ pub fn systems(context: &Context) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether a system is given by the file of its manifest, not by the name of one in the repository.
+fn is_file(system: &str) -> bool {
+    Path::new(system)
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+}
+
 /// Where everything of one system lies.
 pub fn folder(context: &Context, system: &str, profile: Profile) -> PathBuf {
+    let name = if is_file(system) {
+        // Manifests of the same name in different places are different systems.
+        let place = Path::new(system)
+            .canonicalize()
+            .unwrap_or_else(|_| PathBuf::from(system));
+        let stem = place
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        format!(
+            "{stem}-{}",
+            &sha256(place.as_os_str().as_encoded_bytes())[..8]
+        )
+    } else {
+        system.to_owned()
+    };
     let name = match profile {
-        Profile::Release => system.to_owned(),
-        Profile::Debug => format!("{system}-debug"),
+        Profile::Release => name,
+        Profile::Debug => format!("{name}-debug"),
     };
     context.target.join("persona").join(name)
 }
@@ -250,7 +275,11 @@ fn kernel(context: &Context, ready: &Ready, profile: Profile) -> Result<PathBuf>
 /// Compiles a system's manifest.
 fn manifest(context: &Context, system: &str) -> Result<Compiled> {
     let folder = context.root.join(MANIFESTS);
-    let path = folder.join("systems").join(format!("{system}.toml"));
+    let path = if is_file(system) {
+        PathBuf::from(system)
+    } else {
+        folder.join("systems").join(format!("{system}.toml"))
+    };
     if !path.exists() {
         bail!(
             "there is no system `{system}`; there are: {}",

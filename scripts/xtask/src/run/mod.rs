@@ -37,7 +37,7 @@ pub const NOT_FOUND: u8 = 127;
 /// 126 and 127 when the program is no program or is not there.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// The system to boot, by the name of its manifest in camkes-like-manifests/systems
+    /// The system to boot: the name of a manifest in camkes-like-manifests/systems, or a manifest file (.toml)
     #[arg(long, value_name = "NAME", default_value = build::DEFAULT_SYSTEM)]
     pub system: String,
     /// RAM of the machine, such as 64M or 2G
