@@ -36,6 +36,7 @@ impl Persona {
         vec![
             self.xtask.to_string_lossy().into_owned(),
             "run".to_owned(),
+            "--no-build".to_owned(),
             "--system".to_owned(),
             self.system.clone(),
         ]
@@ -56,8 +57,10 @@ impl Runner for Persona {
         let mut command = Command::new(&self.xtask);
         command
             .current_dir(&self.root)
-            .args(["run", "--system", &self.system, "--timeout"])
-            .arg(spec.timeout.as_secs().to_string());
+            // `cargo xtask test` has built what is tested.
+            .args(["run", "--no-build", "--system", &self.system, "--timeout"])
+            .arg(spec.timeout.as_secs().to_string())
+            .args(&spec.flags);
         for (file, to) in &spec.add {
             command.arg("--add").arg(format!("{}:{to}", file.display()));
         }

@@ -25,6 +25,8 @@ pub struct RunSpec {
     pub silence: Duration,
     /// Size of the system's memory, as QEMU's `-m` takes it.
     pub mem: Option<String>,
+    /// More flags of `cargo xtask run`, for cases that only Persona has.
+    pub flags: Vec<String>,
 }
 
 impl RunSpec {
@@ -40,6 +42,7 @@ impl RunSpec {
             timeout: Duration::from_secs(30),
             silence: Duration::MAX,
             mem: None,
+            flags: Vec::new(),
         }
     }
 
@@ -66,6 +69,14 @@ impl RunSpec {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds flags of `cargo xtask run`.
+    #[must_use]
+    pub fn flags(mut self, flags: &[&str]) -> Self {
+        self.flags
+            .extend(flags.iter().map(|flag| (*flag).to_owned()));
         self
     }
 

@@ -208,7 +208,14 @@ extern "C" fn shim(cptr: u64, _: u64) -> ! {
     }
 }
 
-/// Prints what the two ways of a Linux program into a server above it cost. Meaningful with `-icount shift=0`.
+/// Touches a page that is not there.
+extern "C" fn toucher(address: u64, _: u64) -> ! {
+    // SAFETY: faults each time it is let go on.
+    unsafe { (address as *const u64).read_volatile() };
+    park(Endpoint::NULL)
+}
+
+/// Prints what the ways of a Linux program into a server above it cost. Meaningful with `-icount shift=0`.
 pub(crate) fn measure(context: &mut Context) -> Outcome {
     const ROUNDS: u64 = 1000;
     let (number, route) = routed()?;
@@ -224,6 +231,7 @@ pub(crate) fn measure(context: &mut Context) -> Outcome {
             511,
         ),
         ("a shim's call", shim, route),
+        ("a page fault", toucher, context.vaddr(4096)),
     ] {
         let endpoint = context.endpoint()?;
         let fault_endpoint = context.badged(endpoint, 1)?;
