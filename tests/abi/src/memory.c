@@ -10,7 +10,7 @@
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static sigjmp_buf back;
-static siginfo_t seen;
+siginfo_t seen; /* not static, see signals.h */
 
 static void caught(int sig, siginfo_t *info, void *context)
 {

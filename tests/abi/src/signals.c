@@ -212,7 +212,7 @@ CASE(signal, nested_and_deferred)
     CHECK_EQ(depth, 0);
 }
 
-static sigset_t mask_in_handler;
+sigset_t mask_in_handler; /* not static, see signals.h */
 
 static void note_mask(int sig)
 {
@@ -247,7 +247,7 @@ CASE(signal, resethand)
 
 static volatile char *stack_low, *stack_high;
 static volatile int on_it;
-static stack_t during;
+stack_t during; /* not static, see signals.h */
 
 static void on_alternate(int sig)
 {

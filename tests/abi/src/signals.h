@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * What the files with signal cases share; each has its own copy of the variables.
+ * What the files with signal cases share.
  */
 #ifndef SIGNALS_H
 #define SIGNALS_H
 #include "abi.h"
 
-/* How many signals the handlers below have seen, the last one, and what came with it. */
-__attribute__((unused)) static volatile sig_atomic_t count;
-__attribute__((unused)) static volatile int last;
-__attribute__((unused)) static siginfo_t info;
+/* How many signals the handlers below have seen, the last one, and what came with it. Not static: glibc declares its
+ * calls as leaf functions, over which a compiler may keep static variables in registers. */
+extern volatile sig_atomic_t count;
+extern volatile int last;
+extern siginfo_t info;
 
 static inline void counter(int sig)
 {

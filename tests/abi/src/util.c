@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-#include "abi.h"
+#include "signals.h"
+
+volatile sig_atomic_t count;
+volatile int last;
+siginfo_t info;
 
 pid_t xfork(void)
 {

@@ -82,6 +82,7 @@ const TESTS: &[(&str, Test)] = &[
     ("retype_clears", patches::retype_clears),
     ("cost_of_a_call", message::measure),
     ("cost_of_a_system_call", patches::measure),
+    ("cost_of_memory", patches::measure_memory),
 ];
 
 sel4_root_task::entry!(main, stack = 64 * 1024, heap = 1024 * 1024);

@@ -251,3 +251,64 @@ pub(crate) fn measure(context: &mut Context) -> Outcome {
     }
     Ok(())
 }
+
+/// Prints what the memory manager's steps cost. Meaningful with `-icount shift=0`.
+pub(crate) fn measure_memory(context: &mut Context) -> Outcome {
+    const ROUNDS: u64 = 64;
+    let (page, vaddr) = context.page()?;
+    page.unmap()?;
+    let start = ticks();
+    for _ in 0..ROUNDS {
+        page.map(
+            init_thread::VSPACE,
+            vaddr,
+            CapRights::READ_WRITE,
+            VmAttributes::DEFAULT,
+        )?;
+        page.unmap()?;
+    }
+    let spent = ticks() - start;
+    uart::print(format_args!(
+        "INFO mapping and unmapping a page: {spent}/{ROUNDS} ticks\n"
+    ));
+    let notification = context.notification()?;
+    let start = ticks();
+    for _ in 0..ROUNDS {
+        notification.signal();
+        notification.poll();
+    }
+    let spent = ticks() - start;
+    uart::print(format_args!(
+        "INFO a signal and a poll: {spent}/{ROUNDS} ticks\n"
+    ));
+    let slots: [u64; ROUNDS as usize] = core::array::from_fn(|_| context.slot().index());
+    let root = init_thread::CNODE.itself();
+    let start = ticks();
+    for slot in slots {
+        context
+            .untyped
+            .retype(ObjectBlueprint::Granule, &root, slot as usize, 1)?;
+    }
+    let spent = ticks() - start;
+    uart::print(format_args!("INFO making a page: {spent}/{ROUNDS} ticks\n"));
+    let start = ticks();
+    for slot in slots {
+        init_thread::slot(slot).delete()?;
+    }
+    let spent = ticks() - start;
+    uart::print(format_args!(
+        "INFO deleting a page: {spent}/{ROUNDS} ticks\n"
+    ));
+    let start = ticks();
+    context.untyped.retype(
+        ObjectBlueprint::Granule,
+        &root,
+        slots[0] as usize,
+        ROUNDS as usize,
+    )?;
+    let spent = ticks() - start;
+    uart::print(format_args!(
+        "INFO making pages at once: {spent}/{ROUNDS} ticks\n"
+    ));
+    Ok(())
+}
