@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use lsyscall_abi::{
-    consts, Errno, MremapFlags, Pid, ProtFlags, RobustListHead, UserAddr, UserPtr,
-};
+use lsyscall_abi::{consts, Errno, MremapFlags, Pid, ProtFlags, RobustListHead, UserAddr, UserPtr};
 use lsyscall_router::{Caller, Done, Flow, MemCalls, SysResult, OK};
 use memmgr_api::{MemMgrService, Space as Which, Vmo, PAGE_SIZE};
 
@@ -69,7 +67,7 @@ impl<M: Machine> MemCalls for Server<M> {
         if (down && up) || !known.contains(plain) {
             return Err(Errno::EINVAL);
         }
-        if addr.0 % PAGE_SIZE != 0 {
+        if !addr.0.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let range = user_range(addr.0, len as u64);
@@ -93,7 +91,7 @@ impl<M: Machine> MemCalls for Server<M> {
     fn msync(&mut self, c: &Caller, addr: UserAddr, length: usize, flags: u32) -> SysResult {
         let known = consts::msync::MS_ASYNC | consts::msync::MS_INVALIDATE | consts::msync::MS_SYNC;
         let both = consts::msync::MS_ASYNC | consts::msync::MS_SYNC;
-        if flags & !known != 0 || flags & both == both || addr.0 % PAGE_SIZE != 0 {
+        if flags & !known != 0 || flags & both == both || !addr.0.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let range = user_range(addr.0, length as u64);
@@ -127,7 +125,9 @@ impl<M: Machine> MemCalls for Server<M> {
     }
 
     fn mlockall(&mut self, _c: &Caller, flags: u32) -> SysResult {
-        let known = consts::mlockall::MCL_CURRENT | consts::mlockall::MCL_FUTURE | consts::mlockall::MCL_ONFAULT;
+        let known = consts::mlockall::MCL_CURRENT
+            | consts::mlockall::MCL_FUTURE
+            | consts::mlockall::MCL_ONFAULT;
         if flags == 0 || flags & !known != 0 || flags == consts::mlockall::MCL_ONFAULT {
             return Err(Errno::EINVAL);
         }

@@ -82,8 +82,7 @@ impl<M: Machine> Pool<M> {
     /// Takes frames into the books that the machine has made with contents, each with one reference of an object.
     pub fn adopt(&mut self, first: u32, count: u32) {
         debug_assert_eq!(self.meta.len(), first as usize);
-        self.meta
-            .extend((0..count).map(|_| 1 | OBJECT | DIRTY));
+        self.meta.extend((0..count).map(|_| 1 | OBJECT | DIRTY));
         self.objects += u64::from(count);
     }
 

@@ -34,7 +34,14 @@ impl Futexes {
     pub fn wait(&mut self, thread: ThreadIdx, key: Key, bits: u32, deadline: Option<u64>) {
         self.remove(thread);
         self.queues.entry(key).or_default().push_back(thread);
-        self.waits.insert(thread, Wait { key, bits, deadline });
+        self.waits.insert(
+            thread,
+            Wait {
+                key,
+                bits,
+                deadline,
+            },
+        );
         if let Some(at) = deadline {
             self.deadlines.insert((at, thread));
         }

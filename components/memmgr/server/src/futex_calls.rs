@@ -61,7 +61,7 @@ impl WakeOp {
 
 impl<M: Machine> Server<M> {
     fn key(&mut self, which: Which, addr: u64, private: bool) -> Result<Key, Errno> {
-        if addr % 4 != 0 {
+        if !addr.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         let id = self.space_id(which)?;
@@ -152,7 +152,11 @@ impl<M: Machine> Server<M> {
         match command {
             FUTEX_WAIT | FUTEX_WAIT_BITSET => {
                 let absolute = command == FUTEX_WAIT_BITSET;
-                let bits = if absolute { val3 } else { FUTEX_BITSET_MATCH_ANY };
+                let bits = if absolute {
+                    val3
+                } else {
+                    FUTEX_BITSET_MATCH_ANY
+                };
                 if bits == 0 {
                     return Err(Errno::EINVAL);
                 }
@@ -249,8 +253,14 @@ impl<M: Machine> Server<M> {
         Ok(())
     }
 
-    fn owner_died(&mut self, which: Which, addr: u64, tid: u32, pending: bool) -> Result<(), Errno> {
-        if addr % 4 != 0 {
+    fn owner_died(
+        &mut self,
+        which: Which,
+        addr: u64,
+        tid: u32,
+        pending: bool,
+    ) -> Result<(), Errno> {
+        if !addr.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         let old = self.word(which, addr)?;

@@ -16,7 +16,7 @@ const ALL: u8 = PROT_READ | PROT_WRITE | PROT_EXEC;
 pub fn user_range(addr: u64, len: u64) -> Result<(u64, u64), Errno> {
     let len = page_ceil(len).ok_or(Errno::EINVAL)?;
     let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
-    if addr % PAGE_SIZE != 0 || end > USER_LIMIT {
+    if !addr.is_multiple_of(PAGE_SIZE) || end > USER_LIMIT {
         return Err(Errno::EINVAL);
     }
     Ok((addr, end))
@@ -26,7 +26,7 @@ impl<M: Machine> Core<M> {
     /// Maps memory; see `MemMgr::map`.
     pub fn map(&mut self, space: &mut Space, req: &MapRequest) -> Result<u64, Errno> {
         let len = page_ceil(req.len).ok_or(Errno::ENOMEM)?;
-        if len == 0 || req.prot & !ALL != 0 || req.off % PAGE_SIZE != 0 {
+        if len == 0 || req.prot & !ALL != 0 || !req.off.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         if len > USER_LIMIT {
@@ -42,7 +42,7 @@ impl<M: Machine> Core<M> {
         let (start, cut) = match req.placement {
             Placement::Hint => (space.place(req.addr, len).ok_or(Errno::ENOMEM)?, false),
             Placement::Fixed | Placement::FixedNoReplace => {
-                if req.addr % PAGE_SIZE != 0 {
+                if !req.addr.is_multiple_of(PAGE_SIZE) {
                     return Err(Errno::EINVAL);
                 }
                 let end = req.addr.checked_add(len).filter(|&end| end <= USER_LIMIT);
@@ -88,7 +88,11 @@ impl<M: Machine> Core<M> {
             off: if object.is_some() { req.off } else { 0 },
             valid_end: req.off.saturating_add(req.valid),
             tag: req.tag,
-            role: if req.grows_down { Role::Stack } else { Role::Ordinary },
+            role: if req.grows_down {
+                Role::Stack
+            } else {
+                Role::Ordinary
+            },
             inherit: Inherit::Copy,
         };
         space.vmas.insert(start, vma);
@@ -111,7 +115,9 @@ impl<M: Machine> Core<M> {
     pub fn populate(&mut self, space: &mut Space, start: u64, end: u64) {
         let mut at = start;
         while at < end {
-            let Some((_, vma)) = space.vmas.find(at) else { return };
+            let Some((_, vma)) = space.vmas.find(at) else {
+                return;
+            };
             let access = match vma.prot & PROT_WRITE != 0 && !vma.shared {
                 true => Access::Write,
                 false => Access::Read,
@@ -311,7 +317,10 @@ impl<M: Machine> Core<M> {
                 child.pages.set(index, Entry::unmapped(frame));
                 if let Some((mapping, now)) = entry.mapping() {
                     if now.write {
-                        let rights = Rights { write: false, ..now };
+                        let rights = Rights {
+                            write: false,
+                            ..now
+                        };
                         pool.machine.protect(hw, frame, mapping, rights);
                         *entry = Entry::mapped(frame, mapping, rights);
                     }

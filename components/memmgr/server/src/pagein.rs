@@ -140,7 +140,10 @@ impl<M: Machine> Core<M> {
             if !own || self.pool.exclusive(frame) {
                 return Ok(frame);
             }
-            let copy = self.pool.alloc_copy(frame, Owner::Anonymous).map_err(short)?;
+            let copy = self
+                .pool
+                .alloc_copy(frame, Owner::Anonymous)
+                .map_err(short)?;
             if let Some((mapping, _)) = entry.mapping() {
                 self.pool.machine.unmap(space.hw, frame, mapping);
             }
@@ -207,7 +210,9 @@ impl<M: Machine> Core<M> {
                 .map(space.hw, addr, frame, rights)
                 .map_err(|_| FaultKind::OutOfMemory)?,
         };
-        space.pages.set(index, Entry::mapped(frame, mapping, rights));
+        space
+            .pages
+            .set(index, Entry::mapped(frame, mapping, rights));
         Ok(())
     }
 
@@ -268,7 +273,8 @@ impl<M: Machine> Core<M> {
     /// The frame to write a page of user memory to.
     pub fn writable(&mut self, space: &mut Space, addr: u64) -> Result<Frame, FaultKind> {
         let entry = space.pages.get(addr / PAGE_SIZE);
-        if let (Some(frame), Some((_, Rights { write: true, .. }))) = (entry.frame(), entry.mapping())
+        if let (Some(frame), Some((_, Rights { write: true, .. }))) =
+            (entry.frame(), entry.mapping())
         {
             return Ok(frame);
         }

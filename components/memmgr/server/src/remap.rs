@@ -54,18 +54,30 @@ impl<M: Machine> Core<M> {
                 return Err(Errno::EPERM);
             }
         }
-        let (start, vma) = space.vmas.find(old).map(|(s, v)| (s, *v)).ok_or(Errno::EFAULT)?;
+        let (start, vma) = space
+            .vmas
+            .find(old)
+            .map(|(s, v)| (s, *v))
+            .ok_or(Errno::EFAULT)?;
         if old_len == 0 && !vma.shared {
             return Err(Errno::EINVAL);
         }
         if old_end > vma.end {
             return Err(Errno::EFAULT);
         }
-        let off = if vma.object.is_some() { vma.offset_of(start, old) } else { 0 };
+        let off = if vma.object.is_some() {
+            vma.offset_of(start, old)
+        } else {
+            0
+        };
         if off.checked_add(new_len).is_none_or(|end| end > MAX_SIZE) {
             return Err(Errno::EINVAL);
         }
-        let more = if keep { new_len } else { new_len.saturating_sub(old_len) };
+        let more = if keep {
+            new_len
+        } else {
+            new_len.saturating_sub(old_len)
+        };
         let in_place = !fixed && !keep && old_len != 0;
         if in_place && new_len <= old_len {
             self.unmap(space, old + new_len, old_end);
@@ -82,7 +94,11 @@ impl<M: Machine> Core<M> {
             if space.vmas.is_free(old_end, end) {
                 let tail = Vma {
                     end,
-                    off: if vma.object.is_some() { off + old_len } else { 0 },
+                    off: if vma.object.is_some() {
+                        off + old_len
+                    } else {
+                        0
+                    },
                     grows_down: false,
                     ..vma
                 };
@@ -98,12 +114,18 @@ impl<M: Machine> Core<M> {
             self.unmap(space, wanted, wanted + new_len);
             wanted
         } else {
-            space.place(if keep { 0 } else { wanted }, new_len).ok_or(Errno::ENOMEM)?
+            space
+                .place(if keep { 0 } else { wanted }, new_len)
+                .ok_or(Errno::ENOMEM)?
         };
         let moved = Vma {
             end: new + new_len,
             off,
-            role: if vma.role == Role::Heap { Role::Ordinary } else { vma.role },
+            role: if vma.role == Role::Heap {
+                Role::Ordinary
+            } else {
+                vma.role
+            },
             ..vma
         };
         space.vmas.insert(new, moved);
@@ -260,7 +282,9 @@ impl<M: Machine> Core<M> {
         let readable = |v: &Vma| v.prot & PROT_READ != 0;
         let mut at = start;
         while now && at < end {
-            let Some((_, vma)) = space.vmas.find(at) else { break };
+            let Some((_, vma)) = space.vmas.find(at) else {
+                break;
+            };
             let area_end = vma.end.min(end);
             if readable(vma) {
                 self.populate(space, at, area_end);

@@ -63,10 +63,7 @@ pub struct Server<M> {
 
 impl<M: Machine> Server<M> {
     /// The manager over a machine.
-    pub fn with_machine(
-        env: Env,
-        machine: M,
-    ) -> Result<Self, NewError> {
+    pub fn with_machine(env: Env, machine: M) -> Result<Self, NewError> {
         let mut pool = Pool::new(machine);
         let archive = pool
             .machine
@@ -254,9 +251,22 @@ impl<M: Machine> Server<M> {
     /// The buffer shared with the client being served.
     pub(crate) fn bounce(&self) -> Result<Dataport, Errno> {
         const NAMES: [&str; 16] = [
-            "buffer.0", "buffer.1", "buffer.2", "buffer.3", "buffer.4", "buffer.5", "buffer.6",
-            "buffer.7", "buffer.8", "buffer.9", "buffer.10", "buffer.11", "buffer.12", "buffer.13",
-            "buffer.14", "buffer.15",
+            "buffer.0",
+            "buffer.1",
+            "buffer.2",
+            "buffer.3",
+            "buffer.4",
+            "buffer.5",
+            "buffer.6",
+            "buffer.7",
+            "buffer.8",
+            "buffer.9",
+            "buffer.10",
+            "buffer.11",
+            "buffer.12",
+            "buffer.13",
+            "buffer.14",
+            "buffer.15",
         ];
         let client = self.remote.ok_or(Errno::EINVAL)?;
         let name = NAMES.get(usize::from(client)).ok_or(Errno::EINVAL)?;
@@ -296,7 +306,8 @@ impl<M: Machine> Component for Server<M> {
 
     fn peek(&mut self, thread: ThreadIdx, addr: u64, buf: &mut [u8]) -> usize {
         use memmgr_api::{DirectMemory, Space};
-        self.read_space(Space::Thread(thread), addr, buf).unwrap_or(0)
+        self.read_space(Space::Thread(thread), addr, buf)
+            .unwrap_or(0)
     }
 
     fn notified(&mut self, events: u32) {

@@ -289,7 +289,7 @@ impl<M: Machine> MemMgrService for Server<M> {
     }
 
     fn initrd_vmo(&mut self, off: u64, len: u64) -> Result<Vmo, Errno> {
-        if off % PAGE_SIZE != 0 {
+        if !off.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         self.archive_range(off, len)?;
@@ -305,9 +305,7 @@ impl<M: Machine> MemMgrService for Server<M> {
 
     fn initrd_read(&mut self, off: u64, len: u64) -> Result<Chunk, Errno> {
         let size = self.initrd_size()?;
-        let len = len
-            .min(CHUNK_BYTES as u64)
-            .min(size.saturating_sub(off)) as usize;
+        let len = len.min(CHUNK_BYTES as u64).min(size.saturating_sub(off)) as usize;
         let first = self.archive_range(off, len as u64)?;
         let mut bytes = [0u8; CHUNK_BYTES];
         let mut done = 0;
@@ -481,7 +479,7 @@ impl<M: Machine> MemMgrService for Server<M> {
             return Ok(0);
         };
         let pages = page_ceil(bytes).ok_or(Errno::ENOMEM)? / PAGE_SIZE;
-        if addr % PAGE_SIZE != 0 {
+        if !addr.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         Ok(self.core.pool.machine.grow_heap(client, addr, pages) * PAGE_SIZE)
@@ -506,6 +504,8 @@ impl<M: Machine> DirectMemory for Server<M> {
 
     fn write_vmo(&mut self, vmo: Vmo, off: u64, data: &[u8]) -> Result<usize, Errno> {
         let core = &mut self.core;
-        core.objects.get_mut(vmo.0)?.write(off, data, &mut core.pool)
+        core.objects
+            .get_mut(vmo.0)?
+            .write(off, data, &mut core.pool)
     }
 }

@@ -39,7 +39,10 @@ impl Slot for Entry {
 impl Entry {
     /// A page that the hardware does not map yet.
     pub fn unmapped(frame: Frame) -> Entry {
-        Entry { frame: frame.0, hw: 0 }
+        Entry {
+            frame: frame.0,
+            hw: 0,
+        }
     }
 
     /// A page as the hardware maps it.
@@ -182,7 +185,11 @@ impl Space {
             return Err(missing);
         }
         if let Some((_, below)) = self.vmas.starting_below(start) {
-            let gap = if below.grows_down || !below.accessible() { 0 } else { GUARD_GAP };
+            let gap = if below.grows_down || !below.accessible() {
+                0
+            } else {
+                GUARD_GAP
+            };
             if below.end.saturating_add(gap) > new_start {
                 return Err(missing);
             }

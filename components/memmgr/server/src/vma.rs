@@ -303,7 +303,11 @@ impl Vmas {
             if vma.end <= ceiling && ceiling - vma.end >= len {
                 break;
             }
-            let floor = if vma.grows_down { start.saturating_sub(gap) } else { start };
+            let floor = if vma.grows_down {
+                start.saturating_sub(gap)
+            } else {
+                start
+            };
             ceiling = ceiling.min(floor);
             if ceiling <= bottom {
                 return None;

@@ -142,7 +142,10 @@ impl Machine for Fake {
 
     fn drop_space(&mut self, hw: Hw) {
         let left = self.spaces.remove(&hw.0);
-        assert!(left.is_some_and(|l| l.is_empty()), "{hw:?} still maps pages");
+        assert!(
+            left.is_some_and(|l| l.is_empty()),
+            "{hw:?} still maps pages"
+        );
     }
 
     fn space_cap(&mut self, hw: Hw, _lasting: bool) -> Result<u64, Exhausted> {

@@ -89,7 +89,13 @@ pub trait Machine {
     /// lives in this CSpace and needs a slot, otherwise one that a message copies.
     fn space_cap(&mut self, hw: Hw, lasting: bool) -> Result<u64, Exhausted>;
     /// Maps a frame, readable, where nothing is mapped.
-    fn map(&mut self, hw: Hw, addr: u64, frame: Frame, rights: Rights) -> Result<Mapping, Exhausted>;
+    fn map(
+        &mut self,
+        hw: Hw,
+        addr: u64,
+        frame: Frame,
+        rights: Rights,
+    ) -> Result<Mapping, Exhausted>;
     /// Changes the rights of a mapping.
     fn protect(&mut self, hw: Hw, frame: Frame, mapping: Mapping, rights: Rights);
     /// Ends a mapping.

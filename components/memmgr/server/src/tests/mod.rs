@@ -72,7 +72,8 @@ impl World {
             let hw = self.m.spaces.get(space).expect("a living space").hw;
             let seen = self.m.machine().look(hw, addr);
             if let Some(seen) = seen.filter(|s| write.is_none() || s.rights.write) {
-                let bytes = crate::machine::Machine::bytes(&mut self.m.core.pool.machine, seen.frame);
+                let bytes =
+                    crate::machine::Machine::bytes(&mut self.m.core.pool.machine, seen.frame);
                 let byte = &mut bytes[(addr % P) as usize];
                 let old = *byte;
                 if let Some(new) = write {
@@ -89,7 +90,10 @@ impl World {
             };
             if self.m.fault(ThreadIdx(thread), &fault) == FaultReply::Stop {
                 let event = self.m.next_event().unwrap().expect("an event");
-                assert_eq!((event.thread.0, event.addr, event.pc), (thread, addr, 0x1234));
+                assert_eq!(
+                    (event.thread.0, event.addr, event.pc),
+                    (thread, addr, 0x1234)
+                );
                 return Err(event.kind);
             }
         }
@@ -193,7 +197,10 @@ impl World {
             assert_eq!(mapped, hardware, "what the hardware maps");
             for (frame, rights) in hardware.values() {
                 let (count, object) = refs.get(&frame.0).copied().unwrap_or_default();
-                assert!(!rights.write || object || self.m.core.pool.refs(*frame) == 1, "{count}");
+                assert!(
+                    !rights.write || object || self.m.core.pool.refs(*frame) == 1,
+                    "{count}"
+                );
             }
             let total: u64 = space.vmas.iter().map(|(s, v)| v.end - s).sum();
             let data = space.vmas.iter().filter(|(_, v)| v.is_data());
@@ -210,7 +217,10 @@ impl World {
         }
         let stats = self.m.stats().unwrap();
         assert_eq!(stats.lost, 0);
-        assert_eq!(stats.total, stats.free + stats.anonymous + stats.objects + stats.kernel);
+        assert_eq!(
+            stats.total,
+            stats.free + stats.anonymous + stats.objects + stats.kernel
+        );
         assert_eq!(
             (stats.anonymous + stats.objects) / P,
             refs.len() as u64 + waiting,

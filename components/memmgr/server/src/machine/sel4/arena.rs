@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use persona_component::Slots;
 use sel4::cap::{CNode, Untyped};
-use sel4::{AbsoluteCPtr, CapRights, Cap, ObjectBlueprint};
+use sel4::{AbsoluteCPtr, Cap, CapRights, ObjectBlueprint};
 
 use super::ram::Ram;
 use crate::machine::Exhausted;
@@ -76,9 +76,7 @@ impl Arena {
             size_bits: NODE_BITS,
         };
         let index = self.slots.alloc_root().ok_or(Exhausted)? >> NODE_BITS;
-        let untyped = ram
-            .large(blueprint.physical_size_bits())
-            .ok_or(Exhausted)?;
+        let untyped = ram.large(blueprint.physical_size_bits()).ok_or(Exhausted)?;
         let made = untyped.retype(blueprint, &self.root.itself(), index as usize, 1);
         made.map_err(|error| {
             log::error!("no CNode: {error}");
@@ -168,9 +166,7 @@ impl Arena {
     /// Copies a capability to a slot of the domain's; the copy's capability pointer.
     pub fn copy_out(&self, id: SlotId, ram: &mut Ram) -> Result<u64, Exhausted> {
         let cptr = self.lasting(ram)?;
-        let copied = self
-            .domain_slot(cptr)
-            .copy(&self.at(id), CapRights::ALL);
+        let copied = self.domain_slot(cptr).copy(&self.at(id), CapRights::ALL);
         self.check_out(cptr, copied)
     }
 

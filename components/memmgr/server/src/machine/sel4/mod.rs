@@ -12,8 +12,8 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use persona_component::{BootMemory, Env, HeapHook, Ram as Handed};
-use sel4::cap::{AsidControl, AsidPool, Granule, Untyped, VSpace};
 use sel4::cap::cap_type;
+use sel4::cap::{AsidControl, AsidPool, Granule, Untyped, VSpace};
 use sel4::{Cap, CapRights, Error, ObjectBlueprint, PagingLevel, VmAttributes};
 
 use self::arena::{Arena, SlotId};
@@ -130,7 +130,9 @@ impl Sel4 {
             unused_tables: Default::default(),
             passed: Vec::new(),
         };
-        machine.reserve().map_err(|_| NewError::Memory("the records"))?;
+        machine
+            .reserve()
+            .map_err(|_| NewError::Memory("the records"))?;
         Ok(machine)
     }
 
@@ -146,7 +148,8 @@ impl Sel4 {
         }
         let room = self.heap_free().saturating_sub(HEAP_FLOOR) / RECORD as usize;
         self.idle.reserve_exact((most as usize).min(room));
-        self.groups.reserve_exact((most as usize).min(room) / GROUP as usize);
+        self.groups
+            .reserve_exact((most as usize).min(room) / GROUP as usize);
         self.arena.extend_domain(&mut self.ram)
     }
 
@@ -198,17 +201,19 @@ impl Sel4 {
         };
         let arena = &self.arena;
         let mut block_used = false;
-        let untyped = self.ram.small(blueprint.physical_size_bits(), |from, bits| {
-            let block = ObjectBlueprint::Untyped { size_bits: bits };
-            block_used = true;
-            match arena.retype(from, block, block_slot, 1) {
-                Ok(()) => Some(arena.cap(block_slot)),
-                Err(error) => {
-                    log::error!("no untyped: {error}");
-                    None
+        let untyped = self
+            .ram
+            .small(blueprint.physical_size_bits(), |from, bits| {
+                let block = ObjectBlueprint::Untyped { size_bits: bits };
+                block_used = true;
+                match arena.retype(from, block, block_slot, 1) {
+                    Ok(()) => Some(arena.cap(block_slot)),
+                    Err(error) => {
+                        log::error!("no untyped: {error}");
+                        None
+                    }
                 }
-            }
-        });
+            });
         if !block_used {
             self.arena.free(block_slot);
         }
@@ -391,7 +396,8 @@ impl Machine for Sel4 {
         let Ok(first) = self.make_frames(untyped, count) else {
             return 0;
         };
-        self.groups.extend((first..first + count).step_by(GROUP as usize));
+        self.groups
+            .extend((first..first + count).step_by(GROUP as usize));
         self.frames += count;
         self.idle.resize(self.frames as usize, NONE);
         count
@@ -573,7 +579,8 @@ impl Machine for Sel4 {
         for first in (0..pages).step_by(BATCH as usize) {
             let count = (pages - first).next_multiple_of(GROUP).min(BATCH);
             let slot = self.arena.alloc_run(count, &mut self.ram)?;
-            self.archive_groups.extend((slot..slot + count).step_by(GROUP as usize));
+            self.archive_groups
+                .extend((slot..slot + count).step_by(GROUP as usize));
         }
         self.archive_pages = pages;
         let mut at = 0;

@@ -104,7 +104,10 @@ impl Ram {
 
     /// Memory for a kernel object of 2^`bits` bytes, larger than a page.
     pub fn large(&mut self, bits: u8) -> Option<Untyped> {
-        let index = self.sources.iter().position(|s| s.place(bits, 1).is_some())?;
+        let index = self
+            .sources
+            .iter()
+            .position(|s| s.place(bits, 1).is_some())?;
         let untyped = self.take(index, bits, 1)?;
         self.kernel += 1 << bits;
         Some(untyped)
@@ -112,7 +115,11 @@ impl Ram {
 
     /// Memory for an object of 2^`bits` bytes, a page at most. If it needs a new block, `cut` makes an untyped of 2^(second
     /// argument) bytes out of its first argument.
-    pub fn small(&mut self, bits: u8, cut: impl FnOnce(Untyped, u8) -> Option<Untyped>) -> Option<Untyped> {
+    pub fn small(
+        &mut self,
+        bits: u8,
+        cut: impl FnOnce(Untyped, u8) -> Option<Untyped>,
+    ) -> Option<Untyped> {
         if let Some(block) = &mut self.block {
             if let Some(start) = block.place(bits, 1) {
                 block.used = start + (1 << bits);

@@ -177,7 +177,10 @@ unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     let mut left = len % 64;
     while left >= 8 {
         // SAFETY: at least 8 bytes of the caller's ranges are left; unaligned accesses are allowed.
-        unsafe { to.cast::<u64>().write_unaligned(from.cast::<u64>().read_unaligned()) };
+        unsafe {
+            to.cast::<u64>()
+                .write_unaligned(from.cast::<u64>().read_unaligned())
+        };
         (from, to, left) = (from.wrapping_add(8), to.wrapping_add(8), left - 8);
     }
     while left > 0 {
