@@ -1,5 +1,5 @@
 //! The test suites without xtask around them, for work on the tests themselves:
-//! `suite debian KERNEL ROOTFS.cpio [FILTER...]` or `suite XTASK SYSTEM [FILTER...]`, from the repository's root.
+//! `suite debian KERNEL ROOTFS.cpio LABEL [FILTER...]` or `suite XTASK SYSTEM [FILTER...]`, from the repository's root.
 use persona_harness::{run_suite, Reference, SuiteOptions};
 use std::path::PathBuf;
 
@@ -24,11 +24,12 @@ fn main() -> anyhow::Result<()> {
         options.reference = Some(Reference {
             kernel: PathBuf::from(first),
             rootfs: PathBuf::from(next()?),
-            label: "a kernel".to_owned(),
+            label: next()?,
             env: [
                 ("PATH", "/bin:/sbin:/usr/bin:/usr/sbin"),
                 ("HOME", "/root"),
-                ("TERM", "linux"),
+                ("USER", "root"),
+                ("SHELL", "/bin/sh"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
