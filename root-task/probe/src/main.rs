@@ -1,6 +1,6 @@
 //! A domain's program that checks what the root task made of the plan, for the system of `manifests/systems/probe.toml`.
 //!
-//! It carries the plan (`PERSONA_PROBE_PLAN`) and compares: every capability the plan names is there, no other is, badges
+//! It carries the plan and compares: every capability the plan names is there, no other is, badges
 //! and rights are the plan's, memory is mapped as the plan says and the rest was handed over. It prints `PASS name` or
 //! `FAIL name: reason` for each check and `DONE passed=N failed=N` at the end.
 #![cfg_attr(target_os = "none", no_std, no_main)]

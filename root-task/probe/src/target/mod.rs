@@ -9,7 +9,7 @@ mod uart;
 use persona_plan::startup::View;
 use persona_plan::{Domain, Plan};
 
-static PLAN: &[u8] = include_bytes!(env!("PERSONA_PROBE_PLAN"));
+static PLAN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plan.bin"));
 
 /// What a check looks at.
 struct Context {

@@ -229,6 +229,45 @@ pub fn bare(context: &Context, ready: &Ready, package: &str, profile: Profile) -
     Ok(path)
 }
 
+/// An image of loader, kernel and the root task with a system of two domains, which check what they were given; gives where
+/// it is.
+pub fn probe(context: &Context, ready: &Ready, profile: Profile) -> Result<PathBuf> {
+    const PROBE: &str = "plan-probe";
+    let _lock = lock(context)?;
+    let prefix = kernel(context, ready, profile)?;
+    let folder = context
+        .target
+        .join("tests")
+        .join(format!("{PROBE}-{}", profile.name()));
+    let manifests = context.root.join("root-task/probe/manifests");
+    let compiled = compile(
+        &manifests.join("systems/probe.toml"),
+        &Inputs::new(&manifests),
+    )
+    .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let cargo = Cargo {
+        context,
+        toolchain: &ready.toolchain,
+        prefix: &prefix,
+    };
+    let target = folder.join("cargo");
+    let program = fs::read(&cargo.programs(&target, &[PROBE], None)?[0])?;
+    let programs: Vec<(String, Vec<u8>)> = compiled
+        .domains
+        .iter()
+        .map(|domain| (domain.name.clone(), program.clone()))
+        .collect();
+    let archive =
+        manifest_compiler::archive(&compiled.plan_bytes, &programs).map_err(anyhow::Error::msg)?;
+    let archive_path = folder.join("system.archive");
+    write_if_changed(&archive_path, &archive)?;
+    let programs = cargo.programs(&target, &[ROOT, LOADER], Some(&archive_path))?;
+    let image = pack(&programs[1], &prefix.join("bin/kernel.elf"), &programs[0])?;
+    let path = folder.join("persona.img");
+    write_if_changed(&path, &image)?;
+    Ok(path)
+}
+
 fn pack(loader: &Path, kernel: &Path, root: &Path) -> Result<Vec<u8>> {
     let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
     let image = image_packer::image::pack(&read(loader)?, &read(kernel)?, &read(root)?)

@@ -46,6 +46,31 @@ pub fn bindings(context: &Context, ready: &Ready, count: &mut Count) {
     }
 }
 
+/// Runs the root task with a system whose domains check what the plan gave them, on little and much memory.
+pub fn plan(context: &Context, ready: &Ready, count: &mut Count) {
+    let image = match build::probe(context, ready, Profile::Release) {
+        Ok(image) => image,
+        Err(error) => return count.case("plan", "build", Err(error)),
+    };
+    for memory in ["16M", "64M", "4G"] {
+        let group = format!("plan-{memory}");
+        let machine = Machine {
+            // Any file will do: the domains look at the capabilities on its pages only.
+            initrd: Some(image.clone()),
+            image: image.clone(),
+            append: "console=plain".into(),
+            memory: memory.into(),
+            cpu: "cortex-a53".into(),
+            icount: false,
+            gdb: false,
+            extra: Vec::new(),
+        };
+        if let Err(error) = one(&machine, &group, count) {
+            count.case(&group, "run", Err(error));
+        }
+    }
+}
+
 /// Boots the test and takes down what it says: a line a test, and `DONE passed=N failed=N` at the end.
 fn one(machine: &Machine, group: &str, count: &mut Count) -> Result<()> {
     let (_qemu, _line_in, line_out) = machine.start()?;

@@ -21,7 +21,7 @@ pub struct TestArgs {
     #[arg(long, value_name = "NAME")]
     pub system: Vec<String>,
     /// Runs the system tests only, and of these those whose `suite/name` contains this; `bindings` for the tests of
-    /// bindings, kernel and loader
+    /// bindings, kernel and loader, `plan` for those of the root task
     #[arg(long, value_name = "TEXT")]
     pub filter: Vec<String>,
     /// Leaves out what runs in QEMU
@@ -86,7 +86,10 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
         if options.filter.is_empty() || options.filter.iter().any(|part| part == "bindings") {
             bare::bindings(context, &ready, &mut count);
         }
-        if options.filter == ["bindings"] {
+        if options.filter.is_empty() || options.filter.iter().any(|part| part == "plan") {
+            bare::plan(context, &ready, &mut count);
+        }
+        if options.filter == ["bindings"] || options.filter == ["plan"] {
             return Ok(count.finish());
         }
         let mut bootable = Vec::new();
