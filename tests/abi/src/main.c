@@ -56,7 +56,7 @@ _Noreturn void abi_skip(const char *fmt, ...)
     _exit(77);
 }
 
-/* Waits for `pid`, reaping strangers (as the first process must), up to `seconds`. Returns 0 when the time is up. */
+/* Waits for `pid` up to `seconds`. Returns 1 when it has ended, 0 when the time is up, -1 on an error. */
 static int wait_limited(pid_t pid, int seconds, int *status)
 {
     int64_t end = now_ms() + seconds * 1000L;
