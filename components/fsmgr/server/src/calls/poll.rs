@@ -1,0 +1,527 @@
+//! poll(2), select(2), epoll(7), eventfd(2), timerfd_create(2).
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use console_api::Console;
+use lsyscall_abi::consts::clock::{
+    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
+};
+use lsyscall_abi::consts::epoll_op::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD};
+use lsyscall_abi::{
+    ClockId, EpollEvent, Errno, EventfdFlags, Itimerspec, OpenFlags, PollFd, PollFlags, SigSet,
+    TimerFlags, Timespec, UserArray, UserPtr,
+};
+use lsyscall_router::{Caller, Done, SysResult, OK};
+use memmgr_api::{Memory, Space};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::epoll::Epoll;
+use crate::event::{EventFd, TimerFd};
+use crate::file::{File, Object};
+use crate::park::Wait;
+use crate::FsMgr;
+
+/// Descriptors one poll(2) looks at, at most.
+const MAX_POLL: usize = 65536;
+/// Epoll instances that may watch each other in a chain.
+const MAX_NESTING: u32 = 4;
+/// Most events one epoll_wait can ask for.
+const MAX_EVENTS: usize = i32::MAX as usize / 16;
+/// A description that never makes anyone wait is always readable and writable.
+const ALWAYS: u32 = PollFlags::IN.bits()
+    | PollFlags::OUT.bits()
+    | PollFlags::RDNORM.bits()
+    | PollFlags::WRNORM.bits();
+
+impl<M: Memory, C: Console> FsMgr<M, C> {
+    /// What poll(2) says of a description.
+    pub(crate) fn poll_file(&self, file: &File, depth: u32) -> u32 {
+        match &file.object {
+            Object::Pipe(pipe) => pipe.poll(file.reads(), file.writes()),
+            Object::Tty(tty) => tty.poll(),
+            Object::Host(host) => host.poll(file.reads(), file.writes()),
+            Object::Event(event) => event.poll(),
+            Object::Timer(timer) => {
+                let due = timer.next.get() != 0 && timer.next.get() <= self.now();
+                if timer.ticks.get() > 0 || due {
+                    PollFlags::IN.bits() | PollFlags::RDNORM.bits()
+                } else {
+                    0
+                }
+            }
+            Object::Socket(socket) => socket.poll(),
+            Object::Epoll(epoll) if depth <= MAX_NESTING + 1 => {
+                let ready = (0..epoll.ready_len())
+                    .filter_map(|i| epoll.ready_at(i))
+                    .any(|item| {
+                        let file = item.file.upgrade();
+                        file.is_some_and(|f| item.wanted(self.poll_file(&f, depth + 1)) != 0)
+                    });
+                if ready {
+                    PollFlags::IN.bits() | PollFlags::RDNORM.bits()
+                } else {
+                    0
+                }
+            }
+            Object::PathOnly => PollFlags::NVAL.bits(),
+            _ => ALWAYS,
+        }
+    }
+
+    /// The end of a wait of that length from now; `None`: it never ends.
+    fn deadline_after(&self, timeout: Option<u64>) -> Option<u64> {
+        timeout.map(|ns| self.now().saturating_add(ns))
+    }
+
+    pub(crate) fn timeout_at(
+        &self,
+        c: &Caller,
+        at: UserPtr<Timespec>,
+    ) -> Result<Option<u64>, Errno> {
+        if at.is_null() {
+            return Ok(None);
+        }
+        let span: Timespec = self.copy_in(c, at.addr())?;
+        span.to_ns().map(Some)
+    }
+
+    /// Tells the program how much of its time is left, as Linux's ppoll and pselect6 do.
+    fn tell_rest(&self, c: &Caller, at: UserPtr<Timespec>, deadline: Option<u64>) {
+        if let (false, Some(deadline)) = (at.is_null(), deadline) {
+            let rest = Timespec::from_ns(deadline.saturating_sub(self.now()));
+            let _ = self.copy_out(c, at.addr(), &rest);
+        }
+    }
+
+    fn check_mask(&self, c: &Caller, mask: UserPtr<SigSet>, size: usize) -> Result<(), Errno> {
+        if !mask.is_null() {
+            if size != SigSet::SIZE {
+                return Err(Errno::EINVAL);
+            }
+            let _: SigSet = self.copy_in(c, mask.addr())?;
+        }
+        Ok(())
+    }
+
+    /// Parks a wait for several descriptions, to which the thread was added.
+    fn park_waiting(&mut self, c: &Caller, deadline: Option<u64>, restart: Errno) -> SysResult {
+        self.park_ticket(
+            c,
+            Wait {
+                deadline,
+                restart: Some(restart),
+                ..Wait::default()
+            },
+        )
+    }
+
+    pub(crate) fn ppoll_call(
+        &mut self,
+        c: &Caller,
+        fds: UserArray<PollFd>,
+        timeout: UserPtr<Timespec>,
+        mask: UserPtr<SigSet>,
+        size: usize,
+    ) -> SysResult {
+        let deadline = match self.resumed_deadline() {
+            Some(deadline) => deadline,
+            None => {
+                let timeout = self.timeout_at(c, timeout)?;
+                self.check_mask(c, mask, size)?;
+                self.deadline_after(timeout)
+            }
+        };
+        let limit = self.thread(c)?.files.borrow().nofile;
+        if fds.count() as u64 > limit || fds.count() > MAX_POLL {
+            return Err(Errno::EINVAL);
+        }
+        let mut raw = alloc::vec![0u8; fds.count() * core::mem::size_of::<PollFd>()];
+        self.mem
+            .copy_in(Space::Thread(c.thread), fds.addr(), &mut raw)?;
+        let mut ready = 0u32;
+        let mut files = Vec::new();
+        for entry in raw.chunks_exact_mut(core::mem::size_of::<PollFd>()) {
+            let Ok(mut poll) = PollFd::read_from_bytes(entry) else {
+                continue;
+            };
+            let always = PollFlags::ERR | PollFlags::HUP;
+            poll.revents = if poll.fd < 0 {
+                0
+            } else {
+                match self.file(c, poll.fd) {
+                    Err(_) => PollFlags::NVAL.bits() as u16,
+                    Ok(file) => {
+                        let state = self.poll_file(&file, 0);
+                        let nval = state & PollFlags::NVAL.bits();
+                        files.push(file);
+                        (state & (u32::from(poll.events) | always.bits()) | nval) as u16
+                    }
+                }
+            };
+            ready += u32::from(poll.revents != 0);
+            entry.copy_from_slice(poll.as_bytes());
+        }
+        let over = deadline.is_some_and(|d| d <= self.now());
+        if ready == 0 && !over {
+            let ticket = self.ticket();
+            for queue in files.iter().filter_map(|f| f.queue()) {
+                queue.add(c.thread, ticket);
+            }
+            return self.park_waiting(c, deadline, Errno::ERESTARTNOHAND);
+        }
+        self.mem
+            .copy_out(Space::Thread(c.thread), fds.addr(), &raw)?;
+        self.tell_rest(c, timeout, deadline);
+        Ok(ready).done()
+    }
+
+    pub(crate) fn pselect_call(
+        &mut self,
+        c: &Caller,
+        nfds: i32,
+        sets: [u64; 3],
+        timeout: UserPtr<Timespec>,
+        mask: u64,
+    ) -> SysResult {
+        let deadline = match self.resumed_deadline() {
+            Some(deadline) => deadline,
+            None => {
+                let timeout = self.timeout_at(c, timeout)?;
+                if mask != 0 {
+                    let [at, size]: [u64; 2] = self.copy_in(c, mask)?;
+                    self.check_mask(c, UserPtr::new(at), size as usize)?;
+                }
+                self.deadline_after(timeout)
+            }
+        };
+        let count = usize::try_from(nfds).map_err(|_| Errno::EINVAL)?;
+        let count = count.min(self.thread(c)?.files.borrow().capacity());
+        let bytes = count.div_ceil(64) * 8;
+        let (read, write, except) = (
+            PollFlags::IN | PollFlags::RDNORM | PollFlags::HUP | PollFlags::ERR,
+            PollFlags::OUT | PollFlags::WRNORM | PollFlags::ERR,
+            PollFlags::PRI,
+        );
+        let wants = [read.bits(), write.bits(), except.bits()];
+        let mut asked: [Vec<u8>; 3] = Default::default();
+        let mut found: [Vec<u8>; 3] = Default::default();
+        for ((asked, found), at) in asked.iter_mut().zip(&mut found).zip(sets) {
+            asked.resize(bytes, 0);
+            found.resize(bytes, 0);
+            if at != 0 {
+                self.mem.copy_in(Space::Thread(c.thread), at, asked)?;
+            }
+        }
+        let mut ready = 0u32;
+        let mut files = Vec::new();
+        for fd in 0..count {
+            let (byte, bit) = (fd / 8, 1u8 << (fd % 8));
+            let bits = |set: &Vec<u8>| set.get(byte).is_some_and(|b| b & bit != 0);
+            if !asked.iter().any(bits) {
+                continue;
+            }
+            let file = self.file(c, fd as i32)?;
+            let state = self.poll_file(&file, 0);
+            for ((asked, found), want) in asked.iter().zip(&mut found).zip(wants) {
+                if bits(asked) && state & want != 0 {
+                    ready += 1;
+                    if let Some(b) = found.get_mut(byte) {
+                        *b |= bit;
+                    }
+                }
+            }
+            files.push(file);
+        }
+        let over = deadline.is_some_and(|d| d <= self.now());
+        if ready == 0 && !over {
+            let ticket = self.ticket();
+            for queue in files.iter().filter_map(|f| f.queue()) {
+                queue.add(c.thread, ticket);
+            }
+            return self.park_waiting(c, deadline, Errno::ERESTARTNOHAND);
+        }
+        for (found, at) in found.iter().zip(sets) {
+            if at != 0 {
+                self.mem.copy_out(Space::Thread(c.thread), at, found)?;
+            }
+        }
+        self.tell_rest(c, timeout, deadline);
+        Ok(ready).done()
+    }
+
+    fn install_anon(&mut self, c: &Caller, object: Object, flags: OpenFlags) -> SysResult {
+        let status = flags & OpenFlags::NONBLOCK | OpenFlags::RDWR;
+        let file = self.vfs.open(object, self.vfs.anon(), status)?;
+        self.install(c, file, flags.contains(OpenFlags::CLOEXEC))
+            .done()
+    }
+
+    pub(crate) fn eventfd_call(
+        &mut self,
+        c: &Caller,
+        count: u32,
+        flags: EventfdFlags,
+    ) -> SysResult {
+        if flags.has_unknown() {
+            return Err(Errno::EINVAL);
+        }
+        let semaphore = flags.contains(EventfdFlags::SEMAPHORE);
+        let event = EventFd::new(&self.vfs.run, count.into(), semaphore);
+        let flags = OpenFlags::from_bits_retain(flags.bits());
+        self.install_anon(c, Object::Event(event), flags)
+    }
+
+    pub(crate) fn epoll_create_call(&mut self, c: &Caller, cloexec: bool) -> SysResult {
+        let epoll = Epoll::new(&self.vfs.run);
+        let flags = if cloexec {
+            OpenFlags::CLOEXEC
+        } else {
+            OpenFlags::empty()
+        };
+        self.install_anon(c, Object::Epoll(epoll), flags)
+    }
+
+    /// How deep the instances below `file` are nested; `ELOOP` if `epoll` is among them, or too deep.
+    fn nesting(file: &File, epoll: &Rc<Epoll>, depth: u32) -> Result<(), Errno> {
+        let Some(inner) = file.epoll() else {
+            return Ok(());
+        };
+        if Rc::ptr_eq(inner, epoll) || depth > MAX_NESTING {
+            return Err(Errno::ELOOP);
+        }
+        for below in inner.nested() {
+            Self::nesting(&below, epoll, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn epoll_ctl_call(
+        &mut self,
+        c: &Caller,
+        epfd: i32,
+        op: u32,
+        fd: i32,
+        event: UserPtr<EpollEvent>,
+    ) -> SysResult {
+        let event: EpollEvent = if op == EPOLL_CTL_DEL {
+            EpollEvent::default()
+        } else {
+            self.copy_in(c, event.addr())?
+        };
+        let instance = self.file(c, epfd)?;
+        let file = self.file(c, fd)?;
+        if file.queue().is_none() {
+            return Err(Errno::EPERM);
+        }
+        let epoll = instance.epoll().ok_or(Errno::EINVAL)?;
+        if Rc::ptr_eq(&instance, &file) {
+            return Err(Errno::EINVAL);
+        }
+        let key = (fd, file.id);
+        let exclusive = event.events & PollFlags::EXCLUSIVE.bits() != 0;
+        if exclusive && (op == EPOLL_CTL_MOD || file.epoll().is_some()) {
+            return Err(Errno::EINVAL);
+        }
+        match op {
+            EPOLL_CTL_ADD => {
+                Self::nesting(&file, epoll, 0)?;
+                if epoll.get(key).is_some() {
+                    return Err(Errno::EEXIST);
+                }
+                let item = epoll.add(&file, key, event.events, event.data);
+                let mut watchers = file.watchers.borrow_mut();
+                watchers.retain(|w| w.strong_count() > 0);
+                watchers.push(Rc::downgrade(&item));
+                drop(watchers);
+                if let Some(queue) = file.queue() {
+                    queue.watch(&item);
+                }
+                if item.wanted(self.poll_file(&file, 0)) != 0 {
+                    item.signal();
+                }
+            }
+            EPOLL_CTL_MOD => {
+                let item = epoll.get(key).ok_or(Errno::ENOENT)?;
+                item.events.set(event.events);
+                item.data.set(event.data);
+                if item.wanted(self.poll_file(&file, 0)) != 0 {
+                    item.signal();
+                }
+            }
+            EPOLL_CTL_DEL => {
+                if !epoll.remove(key) {
+                    return Err(Errno::ENOENT);
+                }
+            }
+            _ => return Err(Errno::EINVAL),
+        }
+        OK
+    }
+
+    /// `timeout` in nanoseconds.
+    pub(crate) fn epoll_wait_call(
+        &mut self,
+        c: &Caller,
+        epfd: i32,
+        events: UserArray<EpollEvent>,
+        timeout: Option<u64>,
+        mask: UserPtr<SigSet>,
+        size: usize,
+    ) -> SysResult {
+        let resumed = self.resumed.take();
+        let (file, deadline) = match resumed {
+            Some(parked) => match parked.file {
+                Some(file) => (file, parked.deadline),
+                None => return Err(Errno::EBADF),
+            },
+            None => {
+                self.check_mask(c, mask, size)?;
+                (self.file(c, epfd)?, self.deadline_after(timeout))
+            }
+        };
+        if events.count() == 0 || events.count() > MAX_EVENTS {
+            return Err(Errno::EINVAL);
+        }
+        let epoll = Rc::clone(file.epoll().ok_or(Errno::EINVAL)?);
+        let mut out: Vec<u8> = Vec::new();
+        let mut again = Vec::new();
+        let mut count = 0usize;
+        for _ in 0..epoll.ready_len() {
+            if count == events.count() {
+                break;
+            }
+            let Some(item) = epoll.pop_ready() else { break };
+            let Some(watched) = item.file.upgrade() else {
+                continue;
+            };
+            let state = item.wanted(self.poll_file(&watched, 0));
+            if state == 0 {
+                continue;
+            }
+            let event = EpollEvent {
+                events: state,
+                pad: 0,
+                data: item.data.get(),
+            };
+            out.extend_from_slice(event.as_bytes());
+            count += 1;
+            item.fired();
+            if !item.edge() {
+                again.push(item);
+            }
+        }
+        for item in again {
+            if item.wanted(u32::MAX) != 0 {
+                epoll.push_ready(item);
+            }
+        }
+        let over = deadline.is_some_and(|d| d <= self.now());
+        if count == 0 && !over {
+            let wait = Wait {
+                file: Some(file),
+                deadline,
+                restart: Some(Errno::EINTR),
+                ..Wait::default()
+            };
+            return self.park(c, &epoll.queue, wait);
+        }
+        self.mem
+            .copy_out(Space::Thread(c.thread), events.addr(), &out)?;
+        Ok(count).done()
+    }
+
+    pub(crate) fn timerfd_create_call(
+        &mut self,
+        c: &Caller,
+        clock: ClockId,
+        flags: OpenFlags,
+    ) -> SysResult {
+        if !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
+            return Err(Errno::EINVAL);
+        }
+        match clock.0 {
+            CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME => {}
+            CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM => return Err(Errno::EPERM),
+            _ => return Err(Errno::EINVAL),
+        }
+        let timer = TimerFd::new(&self.vfs.run, self.timers.new_id(), clock);
+        self.timers.register(&timer);
+        self.install_anon(c, Object::Timer(timer), flags)
+    }
+
+    fn timer_of(&self, c: &Caller, fd: i32) -> Result<Rc<TimerFd>, Errno> {
+        match &self.file(c, fd)?.object {
+            Object::Timer(timer) => Ok(Rc::clone(timer)),
+            Object::PathOnly => Err(Errno::EBADF),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn timer_state(&self, timer: &TimerFd) -> Itimerspec {
+        let next = timer.next.get();
+        let left = match next {
+            0 => 0,
+            next => next.saturating_sub(self.now()).max(1),
+        };
+        Itimerspec {
+            interval: Timespec::from_ns(timer.interval.get()),
+            value: Timespec::from_ns(left),
+        }
+    }
+
+    pub(crate) fn timerfd_settime_call(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        flags: TimerFlags,
+        new: UserPtr<Itimerspec>,
+        old: UserPtr<Itimerspec>,
+    ) -> SysResult {
+        let spec: Itimerspec = self.copy_in(c, new.addr())?;
+        let (value, interval) = (spec.value.to_ns()?, spec.interval.to_ns()?);
+        if flags.has_unknown() {
+            return Err(Errno::EINVAL);
+        }
+        let timer = self.timer_of(c, fd)?;
+        let before = timer.next.get();
+        let now = self.now();
+        timer.advance(now);
+        let was = self.timer_state(&timer);
+        let next = match value {
+            0 => 0,
+            value if flags.contains(TimerFlags::ABSTIME) => {
+                let offset = match timer.clock.0 {
+                    CLOCK_REALTIME => self.realtime_offset(),
+                    _ => 0,
+                };
+                value.saturating_sub(offset).max(1)
+            }
+            span => now.saturating_add(span),
+        };
+        timer.next.set(next);
+        timer.interval.set(interval);
+        timer.ticks.set(0);
+        timer.advance(now);
+        self.timers.rearmed(&timer, before);
+        if let Some(old) = old.non_null() {
+            self.copy_out(c, old.addr(), &was)?;
+        }
+        OK
+    }
+
+    pub(crate) fn timerfd_gettime_call(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        out: UserPtr<Itimerspec>,
+    ) -> SysResult {
+        let timer = self.timer_of(c, fd)?;
+        let before = timer.next.get();
+        timer.advance(self.now());
+        self.timers.rearmed(&timer, before);
+        let state = self.timer_state(&timer);
+        self.copy_out(c, out.addr(), &state)?;
+        OK
+    }
+}

@@ -1,0 +1,343 @@
+//! read(2), write(2) and their relatives: the loop around single attempts.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use console_api::Console;
+use fsmgr_api::Target;
+use lsyscall_abi::consts::seek::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use lsyscall_abi::consts::{IOV_MAX, MAX_RW_COUNT};
+use lsyscall_abi::signal::{SIGPIPE, SIGXFSZ};
+use lsyscall_abi::{Errno, Iovec, ThreadIdx, UserArray, UserSlice};
+use lsyscall_router::{Caller, Done, SysResult};
+use memmgr_api::{Memory, Space};
+
+use crate::file::{File, Object};
+use crate::io::{Dst, Io, Src};
+use crate::park::Wait;
+use crate::pipe::PIPE_BUF;
+use crate::FsMgr;
+
+/// Flags of preadv2 and pwritev2 that are taken as hints: RWF_HIPRI, RWF_DSYNC, RWF_SYNC.
+const RWF_HINTS: u32 = 0x1 | 0x2 | 0x4;
+/// RWF_NOWAIT.
+const RWF_NOWAIT: u32 = 0x8;
+/// RWF_APPEND.
+const RWF_APPEND: u32 = 0x10;
+
+/// The pieces of user memory of one call.
+pub(crate) enum Pieces {
+    /// One.
+    One(UserSlice),
+    /// Those of an iovec.
+    Many(Vec<UserSlice>),
+}
+
+impl Pieces {
+    pub(crate) fn as_slice(&self) -> &[UserSlice] {
+        match self {
+            Pieces::One(one) => core::slice::from_ref(one),
+            Pieces::Many(many) => many,
+        }
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.as_slice().iter().map(|p| p.len).sum()
+    }
+}
+
+impl<M: Memory, C: Console> FsMgr<M, C> {
+    /// The pieces an iovec names, in all at most what one call moves. `EINVAL`, `EFAULT`.
+    pub(crate) fn pieces(&self, c: &Caller, iov: UserArray<Iovec>) -> Result<Pieces, Errno> {
+        if iov.count() > IOV_MAX {
+            return Err(Errno::EINVAL);
+        }
+        let mut raw = alloc::vec![0u8; iov.count() * core::mem::size_of::<Iovec>()];
+        self.mem
+            .copy_in(Space::Thread(c.thread), iov.addr(), &mut raw)?;
+        let mut out = Vec::with_capacity(iov.count());
+        let mut left = MAX_RW_COUNT;
+        for entry in raw.chunks_exact(core::mem::size_of::<Iovec>()) {
+            let (base, len) = entry.split_at(8);
+            let word = |b: &[u8]| b.try_into().map(u64::from_le_bytes).unwrap_or(0);
+            let len = word(len);
+            if len > i64::MAX as u64 {
+                return Err(Errno::EINVAL);
+            }
+            let len = (len as usize).min(left);
+            left -= len;
+            out.push(UserSlice::new(word(base), len));
+        }
+        Ok(Pieces::Many(out))
+    }
+
+    pub(crate) fn one(buf: UserSlice) -> Pieces {
+        Pieces::One(buf.truncated(MAX_RW_COUNT))
+    }
+
+    /// `EINVAL` for a negative offset, `ESPIPE` for what has none.
+    fn at(file: &File, offset: i64) -> Result<u64, Errno> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        if file.seekable() {
+            Ok(offset)
+        } else {
+            Err(Errno::ESPIPE)
+        }
+    }
+
+    /// read, readv, and with an offset pread, preadv.
+    pub(crate) fn read_call(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        pieces: &Pieces,
+        offset: Option<i64>,
+        nowait: bool,
+    ) -> SysResult {
+        let (file, before) = self.blocking_file(c, fd)?;
+        file.not_path_only()?;
+        let mut at = match offset {
+            Some(offset) => Some(Self::at(&file, offset)?),
+            None => None,
+        };
+        if !file.reads() {
+            return Err(Errno::EBADF);
+        }
+        let mut total = 0;
+        for piece in pieces.as_slice() {
+            if piece.len == 0 && !matches!(file.object, Object::Directory) {
+                continue;
+            }
+            let mut dst = Dst::User(c.thread, piece.addr, piece.len);
+            match self.read_once(c.thread, &file, &mut dst, at, before.deadline) {
+                Ok(Io::Done(n)) => {
+                    total += n;
+                    at = at.map(|at| at + n as u64);
+                    if n < piece.len {
+                        break;
+                    }
+                }
+                Ok(_) if total > 0 => break,
+                Ok(Io::Stop) => return self.park_ticket(c, Wait::default()),
+                Ok(Io::Wait) if file.nonblocking() || nowait => return Err(Errno::EAGAIN),
+                Ok(Io::Wait) => return self.park_reader(c, &file, before.deadline),
+                Err(_) if total > 0 => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(total).done()
+    }
+
+    /// Waits for something to read; a terminal may limit how long.
+    fn park_reader(&mut self, c: &Caller, file: &Rc<File>, deadline: Option<u64>) -> SysResult {
+        let timeout = match &file.object {
+            Object::Tty(tty) => tty.line.borrow().read_timeout(),
+            _ => None,
+        };
+        let deadline = deadline.or_else(|| timeout.map(|ns| self.now().saturating_add(ns)));
+        let wait = Wait {
+            file: Some(Rc::clone(file)),
+            deadline,
+            ..Wait::default()
+        };
+        match file.queue() {
+            Some(queue) => self.park(c, queue, wait),
+            None => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// write, writev, and with an offset pwrite, pwritev.
+    pub(crate) fn write_call(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        pieces: &Pieces,
+        offset: Option<i64>,
+        nowait: bool,
+    ) -> SysResult {
+        let (file, before) = self.blocking_file(c, fd)?;
+        file.not_path_only()?;
+        let start = match offset {
+            Some(offset) => Some(Self::at(&file, offset)?),
+            None => None,
+        };
+        if !file.writes() {
+            return Err(Errno::EBADF);
+        }
+        let all = pieces.total();
+        let mut done = usize::try_from(before.progress).unwrap_or(all).min(all);
+        if pieces.as_slice().len() > 1 && all <= PIPE_BUF && !matches!(file.object, Object::Regular)
+        {
+            return self.write_gathered(c, &file, pieces, all, nowait);
+        }
+        let mut skip = done;
+        for piece in pieces.as_slice() {
+            let from = skip.min(piece.len);
+            skip -= from;
+            let mut src = Src::User(c.thread, piece.addr, piece.len).part(from, piece.len);
+            while src.len() > 0 {
+                let at = start.map(|at| at + done as u64);
+                match self.write_once(c.thread, &file, src, at) {
+                    Ok(Io::Done(n)) => {
+                        done += n;
+                        if n == 0 {
+                            return Ok(done).done();
+                        }
+                        src = src.part(n, usize::MAX);
+                    }
+                    Ok(Io::Stop) if done == 0 => return self.park_ticket(c, Wait::default()),
+                    Ok(_) if file.nonblocking() || nowait => {
+                        return if done > 0 {
+                            Ok(done).done()
+                        } else {
+                            Err(Errno::EAGAIN)
+                        };
+                    }
+                    Ok(_) => return self.park_on(c, &file, done as u64),
+                    Err(e) => return self.write_failed(c.thread, &file, e, done),
+                }
+            }
+        }
+        Ok(done).done()
+    }
+
+    /// A small writev to something that is no file goes in one piece.
+    fn write_gathered(
+        &mut self,
+        c: &Caller,
+        file: &Rc<File>,
+        pieces: &Pieces,
+        all: usize,
+        nowait: bool,
+    ) -> SysResult {
+        let mut data = Vec::with_capacity(all);
+        for piece in pieces.as_slice().iter().filter(|p| p.len > 0) {
+            let from = data.len();
+            data.resize(from + piece.len, 0);
+            self.mem
+                .copy_in(Space::Thread(c.thread), piece.addr, &mut data[from..])?;
+        }
+        let mut done = 0;
+        while done < data.len() {
+            match self.write_once(c.thread, file, Src::Bytes(&data[done..]), None) {
+                Ok(Io::Done(0)) => break,
+                Ok(Io::Done(n)) => done += n,
+                Ok(_) if done > 0 => break,
+                Ok(Io::Stop) => return self.park_ticket(c, Wait::default()),
+                Ok(Io::Wait) if file.nonblocking() || nowait => return Err(Errno::EAGAIN),
+                Ok(Io::Wait) => return self.park_on(c, file, 0),
+                Err(e) => return self.write_failed(c.thread, file, e, done),
+            }
+        }
+        Ok(done).done()
+    }
+
+    /// The end of a write that failed after `done` bytes, with the signal some failures cause.
+    pub(crate) fn write_failed(
+        &mut self,
+        thread: ThreadIdx,
+        file: &File,
+        error: Errno,
+        done: usize,
+    ) -> SysResult {
+        if done > 0 {
+            return Ok(done).done();
+        }
+        match error {
+            Errno::EPIPE if matches!(file.object, Object::Pipe(_) | Object::Socket(_)) => {
+                self.send(Target::Thread(thread), SIGPIPE);
+            }
+            Errno::EFBIG => {
+                let limit = self
+                    .tasks
+                    .get(thread)
+                    .map_or(u64::MAX, |t| t.files.borrow().fsize);
+                if limit != u64::MAX {
+                    self.send(Target::Thread(thread), SIGXFSZ);
+                }
+            }
+            _ => {}
+        }
+        Err(error)
+    }
+
+    pub(crate) fn read_vector(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        iov: UserArray<Iovec>,
+        offset: Option<i64>,
+        flags: u32,
+    ) -> SysResult {
+        if flags & !(RWF_HINTS | RWF_NOWAIT) != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let pieces = self.pieces(c, iov)?;
+        self.read_call(c, fd, &pieces, offset, flags & RWF_NOWAIT != 0)
+    }
+
+    pub(crate) fn write_vector(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        iov: UserArray<Iovec>,
+        offset: Option<i64>,
+        flags: u32,
+    ) -> SysResult {
+        if flags & !(RWF_HINTS | RWF_NOWAIT | RWF_APPEND) != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let pieces = self.pieces(c, iov)?;
+        let mut offset = offset;
+        if flags & RWF_APPEND != 0 {
+            let file = self.file(c, fd)?;
+            if file.inode().is_file() {
+                offset = Some(file.inode().size() as i64);
+            }
+        }
+        self.write_call(c, fd, &pieces, offset, flags & RWF_NOWAIT != 0)
+    }
+
+    pub(crate) fn lseek_call(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        offset: i64,
+        whence: u32,
+    ) -> SysResult {
+        let file = self.file(c, fd)?;
+        file.not_path_only()?;
+        if !file.seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        let size = file.inode().size() as i64;
+        let base = match whence {
+            SEEK_SET => 0,
+            SEEK_CUR => file.pos.get() as i64,
+            SEEK_END => size,
+            SEEK_DATA | SEEK_HOLE => {
+                if offset < 0 || offset >= size {
+                    return Err(Errno::ENXIO);
+                }
+                if whence == SEEK_HOLE {
+                    size - offset
+                } else {
+                    0
+                }
+            }
+            _ => return Err(Errno::EINVAL),
+        };
+        let to = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+        if to < 0 {
+            return Err(Errno::EINVAL);
+        }
+        if matches!(
+            file.object,
+            Object::Null | Object::Zero | Object::Full | Object::Random
+        ) {
+            return Ok(0).done();
+        }
+        file.pos.set(to as u64);
+        Ok(to).done()
+    }
+}

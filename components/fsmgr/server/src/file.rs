@@ -1,0 +1,263 @@
+//! Open file descriptions.
+
+use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use lsyscall_abi::{Errno, OpenFlags};
+
+use crate::epoll::{EpItem, Epoll};
+use crate::event::{EventFd, TimerFd};
+use crate::inode::Inode;
+use crate::lock::Owner;
+use crate::mount::Path;
+use crate::pipe::Pipe;
+use crate::tty::{HostStream, Tty};
+use crate::unix::Socket;
+use crate::wait::WaitQueue;
+
+/// What a description gives access to.
+pub enum Object {
+    /// A regular file: its inode's memory object.
+    Regular,
+    /// A directory.
+    Directory,
+    /// Only a place in the tree (O_PATH).
+    PathOnly,
+    /// An end of a pipe.
+    Pipe(Rc<Pipe>),
+    /// A terminal.
+    Tty(Rc<Tty>),
+    /// The host's input and output.
+    Host(Rc<HostStream>),
+    /// /dev/null.
+    Null,
+    /// /dev/zero.
+    Zero,
+    /// /dev/full.
+    Full,
+    /// /dev/random and /dev/urandom.
+    Random,
+    /// /dev/kmsg.
+    Log,
+    /// A file of /proc, with what was last read of it.
+    Proc(RefCell<Vec<u8>>),
+    /// eventfd.
+    Event(Rc<EventFd>),
+    /// timerfd.
+    Timer(Rc<TimerFd>),
+    /// epoll.
+    Epoll(Rc<Epoll>),
+    /// A socket.
+    Socket(Rc<Socket>),
+}
+
+/// Counts descriptions.
+#[derive(Default)]
+pub struct FileCount(Cell<u64>);
+
+impl FileCount {
+    /// Descriptions there may be at a time (/proc/sys/fs/file-max).
+    pub const MAX: u64 = 16384;
+
+    /// Descriptions alive.
+    pub fn get(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// An open file description: what open(2) makes and descriptors share.
+pub struct File {
+    /// Number, never used again.
+    pub id: u64,
+    /// What it gives access to.
+    pub object: Object,
+    /// The name it was opened by; pipes and the like have one that no directory holds.
+    pub path: Path,
+    flags: Cell<u32>,
+    /// Offset.
+    pub pos: Cell<u64>,
+    /// F_SETOWN: process (positive) or process group (negative).
+    pub owner: Cell<i32>,
+    /// F_SETSIG.
+    pub signal: Cell<i32>,
+    /// epoll items that watch it.
+    pub watchers: RefCell<Vec<Weak<EpItem>>>,
+    /// It holds a flock(2) lock or F_OFD_SETLK locks (perhaps).
+    pub locked: Cell<bool>,
+    count: Rc<FileCount>,
+}
+
+/// Flags that F_SETFL can change.
+pub const SETTABLE: u32 = OpenFlags::APPEND.bits()
+    | OpenFlags::NONBLOCK.bits()
+    | OpenFlags::ASYNC.bits()
+    | OpenFlags::DIRECT.bits()
+    | OpenFlags::NOATIME.bits();
+
+impl File {
+    /// A new description; a writer of a regular file is counted. `ENFILE` when there are too many.
+    pub fn new(
+        count: &Rc<FileCount>,
+        id: u64,
+        object: Object,
+        path: Path,
+        flags: OpenFlags,
+    ) -> Result<Rc<File>, Errno> {
+        if count.0.get() >= FileCount::MAX {
+            return Err(Errno::ENFILE);
+        }
+        count.0.set(count.0.get() + 1);
+        let kept = flags
+            - OpenFlags::CREAT
+            - OpenFlags::EXCL
+            - OpenFlags::NOCTTY
+            - OpenFlags::TRUNC
+            - OpenFlags::CLOEXEC;
+        if matches!(object, Object::Regular) && flags.writes() {
+            let writers = &path.inode().writers;
+            writers.set(writers.get().saturating_add(1));
+        }
+        if let Object::Pipe(pipe) = &object {
+            pipe.open_end(flags.reads(), flags.writes());
+        }
+        Ok(Rc::new(File {
+            id,
+            object,
+            path,
+            flags: Cell::new(kept.bits()),
+            pos: Cell::new(0),
+            owner: Cell::new(0),
+            signal: Cell::new(0),
+            watchers: RefCell::new(Vec::new()),
+            locked: Cell::new(false),
+            count: Rc::clone(count),
+        }))
+    }
+
+    /// The file itself.
+    pub fn inode(&self) -> &Rc<Inode> {
+        self.path.inode()
+    }
+
+    /// Status flags, as F_GETFL shows them (O_LARGEFILE, which 64-bit Linux adds at open, included where it does).
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.get())
+    }
+
+    /// Changes the flags F_SETFL can change.
+    pub fn set_flags(&self, flags: u32) {
+        self.flags
+            .set(self.flags.get() & !SETTABLE | flags & SETTABLE);
+    }
+
+    /// Opened for reading.
+    #[inline]
+    pub fn reads(&self) -> bool {
+        self.flags().reads() && !matches!(self.object, Object::PathOnly)
+    }
+
+    /// Opened for writing.
+    #[inline]
+    pub fn writes(&self) -> bool {
+        self.flags().writes() && !matches!(self.object, Object::PathOnly)
+    }
+
+    /// O_NONBLOCK.
+    pub fn nonblocking(&self) -> bool {
+        self.flags.get() & OpenFlags::NONBLOCK.bits() != 0
+    }
+
+    /// `EBADF` for a description that is only a place.
+    pub fn not_path_only(&self) -> Result<(), Errno> {
+        match self.object {
+            Object::PathOnly => Err(Errno::EBADF),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it has an offset.
+    pub fn seekable(&self) -> bool {
+        !matches!(
+            self.object,
+            Object::Pipe(_)
+                | Object::Tty(_)
+                | Object::Host(_)
+                | Object::Event(_)
+                | Object::Timer(_)
+                | Object::Epoll(_)
+                | Object::Socket(_)
+                | Object::Log
+        )
+    }
+
+    /// Where to wait for a change of what poll(2) says; `None`: it never changes.
+    pub fn queue(&self) -> Option<&WaitQueue> {
+        match &self.object {
+            Object::Pipe(pipe) => Some(&pipe.queue),
+            Object::Tty(tty) => Some(&tty.queue),
+            Object::Host(host) => Some(&host.queue),
+            Object::Event(event) => Some(&event.queue),
+            Object::Timer(timer) => Some(&timer.queue),
+            Object::Epoll(epoll) => Some(&epoll.queue),
+            Object::Socket(socket) => Some(&socket.queue),
+            _ => None,
+        }
+    }
+
+    /// What /proc calls a description that has no name.
+    pub fn kind_name(&self) -> &'static str {
+        match self.object {
+            Object::Event(_) => "[eventfd]",
+            Object::Timer(_) => "[timerfd]",
+            Object::Epoll(_) => "[eventpoll]",
+            _ => "[unknown]",
+        }
+    }
+
+    /// The epoll instance, if it is one.
+    pub fn epoll(&self) -> Option<&Rc<Epoll>> {
+        match &self.object {
+            Object::Epoll(epoll) => Some(epoll),
+            _ => None,
+        }
+    }
+
+    /// The socket, or `ENOTSOCK`.
+    pub fn socket(&self) -> Result<&Rc<Socket>, Errno> {
+        match &self.object {
+            Object::Socket(socket) => Ok(socket),
+            Object::PathOnly => Err(Errno::EBADF),
+            _ => Err(Errno::ENOTSOCK),
+        }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        self.count.0.set(self.count.0.get().saturating_sub(1));
+        for item in self.watchers.take() {
+            if let Some(item) = item.upgrade() {
+                if let Some(epoll) = item.instance() {
+                    epoll.remove(item.key);
+                }
+            }
+        }
+        let inode = self.path.inode();
+        if self.locked.get() {
+            if let Some(locks) = inode.locks.get() {
+                locks.unflock(self.id);
+                locks.release(Owner::Description(self.id));
+            }
+        }
+        let flags = self.flags();
+        match &self.object {
+            Object::Regular if flags.writes() => {
+                inode.writers.set(inode.writers.get() - 1);
+            }
+            Object::Pipe(pipe) => pipe.close_end(flags.reads(), flags.writes()),
+            Object::Socket(socket) => socket.close(),
+            _ => {}
+        }
+    }
+}

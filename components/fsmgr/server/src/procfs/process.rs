@@ -1,0 +1,426 @@
+//! Texts about processes.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use console_api::Console;
+use lsyscall_abi::{Errno, MountFlags, ThreadIdx};
+use memmgr_api::{Memory, MmStats, Space, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE};
+use procmgr_api::ProcEntry;
+
+use super::system::TICK;
+use super::{find, thread_of, Info, Who};
+use crate::calls::SHOWN_FLAGS;
+use crate::inode::{dev_major, dev_minor};
+use crate::mount::{Mount, Path};
+use crate::text::Text;
+use crate::FsMgr;
+
+/// Longest command line and environment shown.
+const MAX_ARGS: u64 = 1 << 17;
+/// Mappings listed at most.
+const MAX_MAPS: usize = 8192;
+
+fn state_word(state: u8) -> &'static str {
+    match state {
+        b'R' => "R (running)",
+        b'T' => "T (stopped)",
+        b'Z' => "Z (zombie)",
+        _ => "S (sleeping)",
+    }
+}
+
+fn comm(process: &ProcEntry) -> &[u8] {
+    let end = process.comm.iter().position(|b| *b == 0);
+    process
+        .comm
+        .get(..end.unwrap_or(process.comm.len()))
+        .unwrap_or_default()
+}
+
+impl<M: Memory, C: Console> FsMgr<M, C> {
+    pub(super) fn process_text(&mut self, who: Who, info: Info) -> Result<Vec<u8>, Errno> {
+        let (process, thread) = find(&self.tasks, who).map_err(|_| Errno::ESRCH)?;
+        Ok(match info {
+            Info::Stat => self.stat_line(who, &process, thread),
+            Info::Statm => {
+                let s = self.space_stats(thread);
+                let mut out = Text::default();
+                let pages = |bytes: u64| bytes / PAGE_SIZE;
+                let (size, text) = (pages(s.virtual_size), pages(s.text));
+                let data = pages(s.data + s.stack);
+                let _ = writeln!(out, "{size} {} {} {text} 0 {data} 0", s.resident, s.shared);
+                out.0
+            }
+            Info::Status => self.status(who, &process, thread),
+            Info::Comm => {
+                let mut out = comm(&process).to_vec();
+                out.push(b'\n');
+                out
+            }
+            Info::Cmdline => self.strings(thread, process.arg_start, process.arg_end),
+            Info::Environ => self.strings(thread, process.env_start, process.env_end),
+            Info::Maps => self.maps(who, thread, false)?,
+            Info::Smaps => self.maps(who, thread, true)?,
+            Info::Mounts => self.mounts_text(who)?,
+            Info::MountInfo => self.mountinfo_text(who)?,
+            Info::Limits => self.limits(who)?,
+            Info::Cgroup => b"0::/\n".to_vec(),
+            Info::Zero => b"0\n".to_vec(),
+        })
+    }
+
+    fn space_stats(&self, thread: ThreadIdx) -> MmStats {
+        self.mem.mm_stats(Space::Thread(thread)).unwrap_or_default()
+    }
+
+    /// Strings in a process's memory, as far as they can be read.
+    fn strings(&self, thread: ThreadIdx, start: u64, end: u64) -> Vec<u8> {
+        let len = end.saturating_sub(start).min(MAX_ARGS) as usize;
+        let mut out = alloc::vec![0; len];
+        let got = match len {
+            0 => 0,
+            _ => self
+                .mem
+                .read_some(Space::Thread(thread), start, &mut out)
+                .unwrap_or(0),
+        };
+        out.truncate(got);
+        out
+    }
+
+    fn stat_line(&self, who: Who, p: &ProcEntry, thread: ThreadIdx) -> Vec<u8> {
+        let s = self.space_stats(thread);
+        let (terminal, foreground) = {
+            let line = self.tty.line.borrow();
+            if line.session() != 0 && line.session() == p.sid as i32 {
+                (self.tty.rdev, line.foreground())
+            } else {
+                (0, -1)
+            }
+        };
+        let id = if who.tid != 0 { who.tid } else { p.pid };
+        let state = p.state as u8 as char;
+        let mut out = Text::default();
+        let _ = write!(out, "{id} (");
+        out.bytes(comm(p));
+        let _ = write!(
+            out,
+            ") {state} {} {} {} {terminal} {foreground} 0 ",
+            p.ppid, p.pgid, p.sid
+        );
+        let _ = write!(out, "{} 0 0 0 ", s.minor_faults);
+        let _ = write!(out, "{} {} 0 0 ", p.utime_ns / TICK, p.stime_ns / TICK);
+        let nice = i64::from(p.nice) - 20;
+        let _ = write!(
+            out,
+            "{} {nice} {} 0 {} ",
+            nice + 20,
+            p.threads,
+            p.start_ns / TICK
+        );
+        let _ = write!(out, "{} {} {} ", s.virtual_size, s.resident, u64::MAX);
+        let _ = write!(out, "0 0 {} 0 0 ", p.start_stack);
+        let blocked = self
+            .tasks
+            .table
+            .thread(thread.index())
+            .map_or(0, |t| t.blocked);
+        let low = |mask: u64| mask & 0x7fff_ffff;
+        let signals = [p.pending, blocked, p.ignored, p.caught].map(low);
+        for mask in signals {
+            let _ = write!(out, "{mask} ");
+        }
+        let _ = write!(out, "0 0 0 17 0 0 0 0 0 0 0 0 {} ", s.start_brk);
+        let _ = write!(
+            out,
+            "{} {} {} {} ",
+            p.arg_start, p.arg_end, p.env_start, p.env_end
+        );
+        let _ = writeln!(out, "{}", p.exit_status);
+        out.0
+    }
+
+    fn status(&self, who: Who, p: &ProcEntry, thread: ThreadIdx) -> Vec<u8> {
+        let s = self.space_stats(thread);
+        let mut out = Text::default();
+        out.bytes(b"Name:\t");
+        out.bytes(comm(p));
+        let known = self.tasks.get(thread).ok();
+        let umask = known.map_or(0o22, |t| t.fs.umask.get());
+        let _ = writeln!(
+            out,
+            "\nUmask:\t{umask:04o}\nState:\t{}",
+            state_word(p.state as u8)
+        );
+        let id = if who.tid != 0 { who.tid } else { p.pid };
+        let (pid, ppid) = (p.pid, p.ppid);
+        let _ = writeln!(
+            out,
+            "Tgid:\t{pid}\nNgid:\t0\nPid:\t{id}\nPPid:\t{ppid}\nTracerPid:\t0"
+        );
+        let [u, g] = [p.uids, p.gids];
+        let _ = writeln!(out, "Uid:\t{}\t{}\t{}\t{}", u[0], u[1], u[2], u[3]);
+        let _ = writeln!(out, "Gid:\t{}\t{}\t{}\t{}", g[0], g[1], g[2], g[3]);
+        let fds = known.map_or(64, |t| t.files.borrow().capacity());
+        let _ = write!(out, "FDSize:\t{fds}\nGroups:\t");
+        if let Some(thread) = known {
+            let count = thread.creds.group_count as usize;
+            for group in thread.creds.groups.iter().take(count) {
+                let _ = write!(out, "{group} ");
+            }
+        }
+        let (pgid, sid) = (p.pgid, p.sid);
+        let _ = writeln!(
+            out,
+            "\nNStgid:\t{pid}\nNSpid:\t{id}\nNSpgid:\t{pgid}\nNSsid:\t{sid}"
+        );
+        let rss = s.resident * PAGE_SIZE / 1024;
+        let shared = s.shared * PAGE_SIZE / 1024;
+        if p.state as u8 != b'Z' {
+            let sizes = [
+                ("VmPeak", s.virtual_size / 1024),
+                ("VmSize", s.virtual_size / 1024),
+                ("VmLck", 0),
+                ("VmPin", 0),
+                ("VmHWM", rss),
+                ("VmRSS", rss),
+                ("RssAnon", rss.saturating_sub(shared)),
+                ("RssFile", shared),
+                ("RssShmem", 0),
+                ("VmData", s.data / 1024),
+                ("VmStk", s.stack / 1024),
+                ("VmExe", s.text / 1024),
+                ("VmLib", 0),
+                ("VmPTE", 0),
+                ("VmSwap", 0),
+            ];
+            for (name, kib) in sizes {
+                let _ = writeln!(out, "{name}:\t{kib:>8} kB");
+            }
+        }
+        let blocked = self
+            .tasks
+            .table
+            .thread(thread.index())
+            .map_or(0, |t| t.blocked);
+        let _ = writeln!(
+            out,
+            "Threads:\t{}\nSigQ:\t0/1024\nSigPnd:\t{:016x}",
+            p.threads, 0
+        );
+        let masks = [
+            ("ShdPnd", p.pending),
+            ("SigBlk", blocked),
+            ("SigIgn", p.ignored),
+            ("SigCgt", p.caught),
+        ];
+        for (name, mask) in masks {
+            let _ = writeln!(out, "{name}:\t{mask:016x}");
+        }
+        const ALL: u64 = (1 << 41) - 1;
+        let effective = known.map_or(0, |t| t.creds.capabilities & ALL);
+        let caps = [
+            ("CapInh", 0),
+            ("CapPrm", effective),
+            ("CapEff", effective),
+            ("CapBnd", ALL),
+            ("CapAmb", 0),
+        ];
+        for (name, mask) in caps {
+            let _ = writeln!(out, "{name}:\t{mask:016x}");
+        }
+        out.bytes(b"NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n");
+        out.bytes(b"voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+        out.0
+    }
+
+    fn maps(&self, who: Who, thread: ThreadIdx, sizes: bool) -> Result<Vec<u8>, Errno> {
+        let of = thread_of(&self.tasks, who)?;
+        let root = of.fs.root.borrow().clone();
+        let mut out = Text::default();
+        let mut at = 0;
+        for _ in 0..MAX_MAPS {
+            let Ok(Some(map)) = self.mem.maps_after(Space::Thread(thread), at) else {
+                break;
+            };
+            if map.end <= at {
+                break;
+            }
+            at = map.end;
+            let bit = |mask: u8, yes: char| if map.prot & mask != 0 { yes } else { '-' };
+            let (r, w) = (bit(PROT_READ, 'r'), bit(PROT_WRITE, 'w'));
+            let (x, s) = (bit(PROT_EXEC, 'x'), if map.shared { 's' } else { 'p' });
+            let file = self.mapped_file(map.tag);
+            let dev = file.as_ref().map_or(0, |f| f.inode().sb.dev);
+            let from = out.0.len();
+            let _ = write!(
+                out,
+                "{:08x}-{:08x} {r}{w}{x}{s} {:08x} {:02x}:{:02x} {} ",
+                map.start,
+                map.end,
+                map.off,
+                dev_major(dev),
+                dev_minor(dev),
+                if file.is_some() { map.tag } else { 0 }
+            );
+            let name = match (map.role, &file) {
+                (1, _) => b"[heap]".to_vec(),
+                (2, _) => b"[stack]".to_vec(),
+                (3, _) => b"[vdso]".to_vec(),
+                (4, _) => b"[vvar]".to_vec(),
+                (_, Some(path)) => self.vfs.shown_name(path, &root),
+                _ => Vec::new(),
+            };
+            if !name.is_empty() {
+                let width = out.0.len() - from;
+                out.0.resize(from + width.max(73), b' ');
+                out.bytes(&name);
+            }
+            out.bytes(b"\n");
+            if sizes {
+                let kib = (map.end - map.start) / 1024;
+                let _ = writeln!(out, "Size:           {kib:>8} kB");
+                let _ = writeln!(out, "KernelPageSize: {:>8} kB", PAGE_SIZE / 1024);
+            }
+        }
+        Ok(out.0)
+    }
+
+    /// The mounts below a process's root, with their names.
+    fn shown_mounts(&self, who: Who) -> Result<Vec<(Rc<Mount>, Vec<u8>)>, Errno> {
+        let of = thread_of(&self.tasks, who)?;
+        let root = of.fs.root.borrow().clone();
+        let mut out = Vec::new();
+        for mount in self.vfs.mounts.all() {
+            let top = Path {
+                dentry: Rc::clone(&mount.root),
+                mount: Rc::clone(&mount),
+            };
+            let (name, reached) = self.vfs.mounts.name_of(&top, &root);
+            if reached {
+                out.push((mount, name));
+            }
+        }
+        Ok(out)
+    }
+
+    fn mount_options(out: &mut Text, mount: &Mount) {
+        out.bytes(if mount.has(MountFlags::RDONLY) {
+            b"ro"
+        } else {
+            b"rw"
+        });
+        for (flag, name) in SHOWN_FLAGS {
+            if mount.has(*flag) {
+                out.bytes(name.as_bytes());
+            }
+        }
+        if !mount.has(MountFlags::NOATIME) && !mount.has(MountFlags::STRICTATIME) {
+            out.bytes(b",relatime");
+        }
+    }
+
+    fn mounts_text(&self, who: Who) -> Result<Vec<u8>, Errno> {
+        let mut out = Text::default();
+        for (mount, name) in self.shown_mounts(who)? {
+            out.escaped(if mount.source.is_empty() {
+                b"none"
+            } else {
+                &mount.source
+            });
+            out.bytes(b" ");
+            out.escaped(&name);
+            let _ = write!(out, " {} ", mount.sb.kind.name());
+            Self::mount_options(&mut out, &mount);
+            let limit = mount.sb.size_limit.get();
+            if limit != u64::MAX {
+                let _ = write!(out, ",size={}k", limit / 1024);
+            }
+            out.bytes(b" 0 0\n");
+        }
+        Ok(out.0)
+    }
+
+    fn mountinfo_text(&self, who: Who) -> Result<Vec<u8>, Errno> {
+        let mut out = Text::default();
+        for (mount, name) in self.shown_mounts(who)? {
+            let parent = mount.at.borrow().as_ref().map_or(0, |at| at.mount.id);
+            let dev = mount.sb.dev;
+            let _ = write!(
+                out,
+                "{} {parent} {}:{} ",
+                mount.id,
+                dev_major(dev),
+                dev_minor(dev)
+            );
+            let mut inside = Vec::new();
+            let mut at = Rc::clone(&mount.root);
+            while let Some(above) = at.parent() {
+                inside.push(at.name().to_vec());
+                at = above;
+            }
+            if inside.is_empty() {
+                out.bytes(b"/");
+            }
+            for part in inside.iter().rev() {
+                out.bytes(b"/");
+                out.escaped(part);
+            }
+            out.bytes(b" ");
+            out.escaped(&name);
+            out.bytes(b" ");
+            Self::mount_options(&mut out, &mount);
+            let _ = write!(out, " - {} ", mount.sb.kind.name());
+            out.escaped(if mount.source.is_empty() {
+                b"none"
+            } else {
+                &mount.source
+            });
+            out.bytes(b" rw\n");
+        }
+        Ok(out.0)
+    }
+
+    fn limits(&self, who: Who) -> Result<Vec<u8>, Errno> {
+        let files = thread_of(&self.tasks, who)?.files.borrow();
+        let mut out = Text::default();
+        out.bytes(
+            b"Limit                     Soft Limit           Hard Limit           Units     \n",
+        );
+        let rows = [
+            ("Max file size", files.fsize, "bytes"),
+            ("Max open files", files.nofile, "files"),
+        ];
+        for (name, soft, unit) in rows {
+            let _ = write!(out, "{name:<25} ");
+            if soft == u64::MAX {
+                let _ = write!(out, "{:<20} {:<20} ", "unlimited", "unlimited");
+            } else {
+                let _ = write!(out, "{soft:<20} {soft:<20} ");
+            }
+            let _ = writeln!(out, "{unit:<10}");
+        }
+        Ok(out.0)
+    }
+
+    pub(super) fn fd_text(&self, who: Who, fd: i32) -> Result<Vec<u8>, Errno> {
+        let files = thread_of(&self.tasks, who)?.files.borrow();
+        let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
+        let mut flags = file.flags().bits();
+        if files.cloexec(fd)? {
+            flags |= lsyscall_abi::OpenFlags::CLOEXEC.bits();
+        }
+        let mut out = Text::default();
+        let (pos, mount, ino) = (file.pos.get(), file.path.mount.id, file.inode().ino);
+        let _ = writeln!(
+            out,
+            "pos:\t{pos}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{ino}"
+        );
+        if let crate::file::Object::Event(event) = &file.object {
+            let _ = writeln!(out, "eventfd-count: {:16x}", event.count.get());
+        }
+        Ok(out.0)
+    }
+}

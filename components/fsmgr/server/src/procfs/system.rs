@@ -1,0 +1,273 @@
+//! Texts about the system.
+
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use console_api::Console;
+use lsyscall_abi::Errno;
+use memmgr_api::Memory;
+
+use crate::fd::MAX_FDS;
+use crate::file::FileCount;
+use crate::text::Text;
+use crate::FsMgr;
+
+/// A text about the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum SysFile {
+    Cmdline,
+    Cpuinfo,
+    Devices,
+    Filesystems,
+    Loadavg,
+    Meminfo,
+    Partitions,
+    Stat,
+    Swaps,
+    Uptime,
+    Version,
+    Vmstat,
+    Hostname,
+    Domainname,
+    Ostype,
+    Osrelease,
+    KernelVersion,
+    PidMax,
+    ThreadsMax,
+    CapLastCap,
+    NgroupsMax,
+    CorePattern,
+    Printk,
+    Overflow,
+    BootId,
+    Uuid,
+    Entropy,
+    Zero,
+    Two,
+    Fifty,
+    MaxMapCount,
+    MmapMinAddr,
+    DropCaches,
+    FileMax,
+    FileNr,
+    NrOpen,
+    PipeMaxSize,
+    Somaxconn,
+    MaxDgram,
+    NetDev,
+    NetRoute,
+    NetArp,
+    NetInet,
+    NetUnix,
+}
+
+/// The release uname(2) reports.
+const RELEASE: &str = "6.1.0-persona";
+/// The version uname(2) reports.
+const VERSION: &str = "#1 Persona on seL4";
+/// Nanoseconds of a tick of /proc (USER_HZ is 100).
+pub(super) const TICK: u64 = 10_000_000;
+
+/// A random id in the form of RFC 4122, version 4.
+fn uuid(mut raw: [u8; 16]) -> Text {
+    raw[6] = raw[6] & 0x0f | 0x40;
+    raw[8] = raw[8] & 0x3f | 0x80;
+    let mut out = Text::default();
+    for (i, byte) in raw.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            out.bytes(b"-");
+        }
+        let _ = write!(out, "{byte:02x}");
+    }
+    out.bytes(b"\n");
+    out
+}
+
+impl<M: Memory, C: Console> FsMgr<M, C> {
+    pub(super) fn system_text(&mut self, file: SysFile) -> Result<Vec<u8>, Errno> {
+        let mut out = Text::default();
+        let fixed = match file {
+            SysFile::Meminfo => return self.meminfo(),
+            SysFile::Stat => return Ok(self.stat_text()),
+            SysFile::NetUnix => {
+                "Num       RefCount Protocol Flags    Type St Inode Path\n"
+            }
+            SysFile::Uptime => {
+                let (up, busy) = (self.now(), self.busy_ns());
+                let idle = up.saturating_sub(busy);
+                let hundredths = |ns: u64| (ns / 1_000_000_000, ns / TICK % 100);
+                let ((a, b), (c, d)) = (hundredths(up), hundredths(idle));
+                let _ = writeln!(out, "{a}.{b:02} {c}.{d:02}");
+                return Ok(out.0);
+            }
+            SysFile::Loadavg => {
+                let header = self.tasks.table.header();
+                for load in header.load {
+                    let _ = write!(out, "{}.{:02} ", load >> 11, (load & 0x7ff) * 100 >> 11);
+                }
+                let (running, threads) = (header.running, header.threads);
+                let _ = writeln!(out, "{running}/{threads} {}", header.last_pid);
+                return Ok(out.0);
+            }
+            SysFile::Version => {
+                let _ = writeln!(out, "Linux version {RELEASE} (persona) {VERSION}");
+                return Ok(out.0);
+            }
+            SysFile::BootId => return Ok(uuid(self.boot_id).0),
+            SysFile::Uuid => {
+                let mut raw = [0; 16];
+                self.random.fill(&mut raw);
+                return Ok(uuid(raw).0);
+            }
+            SysFile::FileNr => {
+                let _ = writeln!(out, "{}\t0\t{}", self.vfs.files.get(), FileCount::MAX);
+                return Ok(out.0);
+            }
+            SysFile::Hostname | SysFile::Domainname => {
+                let name = match file {
+                    SysFile::Hostname => &self.host_name,
+                    _ => &self.domain_name,
+                };
+                out.bytes(name);
+                out.bytes(b"\n");
+                return Ok(out.0);
+            }
+            SysFile::Osrelease => {
+                let _ = writeln!(out, "{RELEASE}");
+                return Ok(out.0);
+            }
+            SysFile::KernelVersion => {
+                let _ = writeln!(out, "{VERSION}");
+                return Ok(out.0);
+            }
+            SysFile::FileMax | SysFile::NrOpen | SysFile::PipeMaxSize | SysFile::ThreadsMax => {
+                let value = match file {
+                    SysFile::FileMax => FileCount::MAX,
+                    SysFile::NrOpen => MAX_FDS,
+                    SysFile::PipeMaxSize => crate::pipe::MAX_CAPACITY as u64,
+                    _ => u64::from(self.tasks.table.header().slots),
+                };
+                let _ = writeln!(out, "{value}");
+                return Ok(out.0);
+            }
+            SysFile::Cmdline => "\n",
+            SysFile::Cpuinfo => {
+                "processor\t: 0\nBogoMIPS\t: 125.00\nFeatures\t: fp asimd\n\
+                 CPU architecture: 8\n\n"
+            }
+            SysFile::Devices => {
+                "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n\
+                 204 ttyAMA\n\nBlock devices:\n"
+            }
+            SysFile::Filesystems => {
+                "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tramfs\n"
+            }
+            SysFile::Partitions => "major minor  #blocks  name\n\n",
+            SysFile::Swaps => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
+            SysFile::Vmstat => {
+                let stats = self.mem.stats()?;
+                let pages = |bytes: u64| bytes / memmgr_api::PAGE_SIZE;
+                let _ = writeln!(out, "nr_free_pages {}", pages(stats.free));
+                let _ = writeln!(out, "nr_anon_pages {}", pages(stats.anonymous));
+                let _ = writeln!(out, "nr_shmem {}", pages(stats.objects));
+                return Ok(out.0);
+            }
+            SysFile::Ostype => "Linux\n",
+            SysFile::PidMax => "32768\n",
+            SysFile::CapLastCap => "40\n",
+            SysFile::NgroupsMax => "32\n",
+            SysFile::CorePattern => "core\n",
+            SysFile::Printk => "4\t4\t1\t7\n",
+            SysFile::Overflow => "65534\n",
+            SysFile::Entropy => "256\n",
+            SysFile::Zero | SysFile::DropCaches => "0\n",
+            SysFile::Two => "2\n",
+            SysFile::Fifty => "50\n",
+            SysFile::MaxMapCount => "65530\n",
+            SysFile::MmapMinAddr => "4096\n",
+            SysFile::Somaxconn => "128\n",
+            SysFile::MaxDgram => "512\n",
+            SysFile::NetDev => {
+                "Inter-|   Receive                                                |  Transmit\n \
+                 face |bytes    packets errs drop fifo frame compressed multicast|bytes    \
+                 packets errs drop fifo colls carrier compressed\n"
+            }
+            SysFile::NetRoute => {
+                "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+            }
+            SysFile::NetArp => {
+                "IP address       HW type     Flags       HW address            Mask     Device\n"
+            }
+            SysFile::NetInet => {
+                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   \
+                 uid  timeout inode\n"
+            }
+        };
+        Ok(fixed.as_bytes().to_vec())
+    }
+
+    /// Time processes that live now have used, in nanoseconds.
+    fn busy_ns(&self) -> u64 {
+        let each = self.tasks.table.processes();
+        each.map(|p| p.utime_ns.saturating_add(p.stime_ns))
+            .fold(0, u64::saturating_add)
+    }
+
+    fn meminfo(&mut self) -> Result<Vec<u8>, Errno> {
+        let stats = self.mem.stats()?;
+        let rows: [(&str, u64); 18] = [
+            ("MemTotal", stats.total),
+            ("MemFree", stats.free),
+            ("MemAvailable", stats.free),
+            ("Buffers", 0),
+            ("Cached", stats.objects),
+            ("SwapCached", 0),
+            ("Active", stats.anonymous),
+            ("Inactive", 0),
+            ("SwapTotal", 0),
+            ("SwapFree", 0),
+            ("Dirty", 0),
+            ("Writeback", 0),
+            ("AnonPages", stats.anonymous),
+            ("Mapped", 0),
+            ("Shmem", stats.objects),
+            ("Slab", stats.kernel),
+            ("PageTables", stats.kernel),
+            ("CommitLimit", stats.total),
+        ];
+        let mut out = Text::default();
+        for (name, bytes) in rows {
+            let kib = bytes / 1024;
+            let _ = write!(out, "{name}:");
+            let _ = writeln!(out, "{kib:>w$} kB", w = 23usize.saturating_sub(name.len()));
+        }
+        Ok(out.0)
+    }
+
+    fn stat_text(&self) -> Vec<u8> {
+        let header = self.tasks.table.header();
+        let user: u64 = self
+            .tasks
+            .table
+            .processes()
+            .map(|p| p.utime_ns / TICK)
+            .sum();
+        let system: u64 = self
+            .tasks
+            .table
+            .processes()
+            .map(|p| p.stime_ns / TICK)
+            .sum();
+        let idle = (self.now() / TICK).saturating_sub(user + system);
+        let boot = self.realtime_offset() / 1_000_000_000;
+        let mut out = Text::default();
+        let _ = writeln!(out, "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0");
+        let _ = writeln!(out, "cpu0 {user} 0 {system} {idle} 0 0 0 0 0 0");
+        let _ = writeln!(out, "intr 0\nctxt 0\nbtime {boot}");
+        let (created, running) = (header.created, header.running);
+        let _ = writeln!(out, "processes {created}\nprocs_running {running}");
+        out.bytes(b"procs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n");
+        out.0
+    }
+}

@@ -1,0 +1,101 @@
+//! What procmgr publishes about processes. It may change at any time; everything read is a copy.
+
+use lsyscall_abi::ThreadIdx;
+use persona_component::Dataport;
+use procmgr_api::{process_offset, thread_offset, Header, ProcEntry, ThreadEntry};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// Most threads a table is believed to have.
+const MAX_SLOTS: usize = 4096;
+
+/// The process table.
+pub struct ProcTable {
+    port: Dataport,
+}
+
+impl ProcTable {
+    /// Over procmgr's dataport.
+    pub fn new(port: Dataport) -> Self {
+        ProcTable { port }
+    }
+
+    /// The header.
+    pub fn header(&self) -> Header {
+        let mut header = Header::new_zeroed();
+        self.port.read(0, header.as_mut_bytes());
+        header
+    }
+
+    fn slots(&self) -> usize {
+        let mut slots = 0u32;
+        self.port.read(0, slots.as_mut_bytes());
+        (slots as usize).min(MAX_SLOTS)
+    }
+
+    /// A thread, if there is one of that index.
+    pub fn thread(&self, index: usize) -> Option<ThreadEntry> {
+        if index >= self.slots() {
+            return None;
+        }
+        let mut entry = ThreadEntry::new_zeroed();
+        self.port.read(thread_offset(index), entry.as_mut_bytes());
+        (entry.tid != 0).then_some(entry)
+    }
+
+    /// A process by its slot.
+    pub fn process(&self, slot: usize) -> Option<ProcEntry> {
+        let slots = self.slots();
+        if slot >= slots {
+            return None;
+        }
+        let mut entry = ProcEntry::new_zeroed();
+        self.port
+            .read(process_offset(slots, slot), entry.as_mut_bytes());
+        (entry.pid != 0).then_some(entry)
+    }
+
+    /// The process of a thread.
+    pub fn process_of(&self, thread: ThreadIdx) -> Option<ProcEntry> {
+        self.process(self.thread(thread.index())?.process as usize)
+    }
+
+    /// All processes.
+    pub fn processes(&self) -> impl Iterator<Item = ProcEntry> + '_ {
+        (0..self.slots()).filter_map(|slot| self.process(slot))
+    }
+
+    /// A process by its id.
+    pub fn find(&self, pid: u32) -> Option<ProcEntry> {
+        self.processes().find(|p| p.pid == pid)
+    }
+
+    /// The process that has a thread of this id, and that thread.
+    pub fn find_task(&self, tid: u32) -> Option<(ProcEntry, ThreadIdx)> {
+        let index = (0..self.slots()).find(|&i| self.thread(i).is_some_and(|t| t.tid == tid))?;
+        let process = self.process(self.thread(index)?.process as usize)?;
+        Some((process, ThreadIdx(u16::try_from(index).ok()?)))
+    }
+
+    /// The thread ids of a process.
+    pub fn tasks(&self, pid: u32) -> impl Iterator<Item = u32> + '_ {
+        (0..self.slots())
+            .filter_map(|i| self.thread(i))
+            .filter(move |t| {
+                self.process(t.process as usize)
+                    .is_some_and(|p| p.pid == pid)
+            })
+            .map(|t| t.tid)
+    }
+
+    /// Whether nobody outside a process group, but in its session, is a parent of one of its members: then nobody would
+    /// continue it once stopped.
+    pub fn is_orphaned(&self, pgid: u32, sid: u32) -> bool {
+        !self
+            .processes()
+            .filter(|p| p.pgid == pgid && p.state != u32::from(b'Z'))
+            .any(|p| {
+                self.find(p.ppid)
+                    .is_some_and(|parent| parent.pgid != pgid && parent.sid == sid)
+            })
+    }
+}

@@ -1,0 +1,122 @@
+//! The file manager's side of threads: descriptors, directories, credentials, and the call that waits.
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+
+use fsmgr_api::Creds;
+use lsyscall_abi::{Errno, ThreadIdx};
+use lsyscall_router::Caller;
+
+use crate::fd::FdTable;
+use crate::file::File;
+use crate::mount::Path;
+use crate::proctable::ProcTable;
+
+/// Working directory, root directory, umask; threads may share them.
+pub struct FsContext {
+    /// Working directory.
+    pub cwd: RefCell<Path>,
+    /// Root directory.
+    pub root: RefCell<Path>,
+    /// Mode bits new files do not get.
+    pub umask: Cell<u32>,
+}
+
+impl FsContext {
+    /// A copy (fork).
+    pub fn copy(&self) -> Self {
+        FsContext {
+            cwd: self.cwd.clone(),
+            root: self.root.clone(),
+            umask: self.umask.clone(),
+        }
+    }
+}
+
+/// A call that waits. It is tried again from its start when something it waits for changed.
+pub struct Parked {
+    /// The call.
+    pub caller: Caller,
+    /// The description it works on, whatever becomes of the descriptor.
+    pub file: Option<Rc<File>>,
+    /// Bytes already moved.
+    pub progress: u64,
+    /// When it ends at the latest, in monotonic nanoseconds.
+    pub deadline: Option<u64>,
+    /// How it ends when interrupted.
+    pub restart: Errno,
+    /// Tells it from earlier calls.
+    pub ticket: u64,
+}
+
+/// A thread.
+pub struct Thread {
+    /// Descriptors.
+    pub files: Rc<RefCell<FdTable>>,
+    /// Directories.
+    pub fs: Rc<FsContext>,
+    /// Credentials.
+    pub creds: Rc<Creds>,
+    /// What it executes.
+    pub exe: Option<Path>,
+    /// The call that waits.
+    pub parked: Option<Parked>,
+}
+
+/// All threads, and procmgr's table of them.
+pub struct Tasks {
+    threads: Vec<Option<Thread>>,
+    /// What procmgr publishes.
+    pub table: ProcTable,
+}
+
+impl Tasks {
+    /// No thread yet, and never more than `max`.
+    pub fn new(table: ProcTable, max: usize) -> Self {
+        let mut threads = Vec::new();
+        threads.resize_with(max, || None);
+        Tasks { threads, table }
+    }
+
+    /// A thread. `ESRCH`.
+    #[inline]
+    pub fn get(&self, thread: ThreadIdx) -> Result<&Thread, Errno> {
+        self.threads
+            .get(thread.index())
+            .and_then(Option::as_ref)
+            .ok_or(Errno::ESRCH)
+    }
+
+    /// A thread, to change. `ESRCH`.
+    #[inline]
+    pub fn get_mut(&mut self, thread: ThreadIdx) -> Result<&mut Thread, Errno> {
+        self.threads
+            .get_mut(thread.index())
+            .and_then(Option::as_mut)
+            .ok_or(Errno::ESRCH)
+    }
+
+    /// Puts a thread in its place; returns what was there. `EINVAL` if there is no such place.
+    pub fn put(&mut self, thread: ThreadIdx, value: Thread) -> Result<Option<Thread>, Errno> {
+        let slot = self.threads.get_mut(thread.index());
+        Ok(slot.ok_or(Errno::EINVAL)?.replace(value))
+    }
+
+    /// Takes a thread away.
+    pub fn remove(&mut self, thread: ThreadIdx) -> Option<Thread> {
+        self.threads.get_mut(thread.index())?.take()
+    }
+
+    /// All threads.
+    pub fn all(&self) -> impl Iterator<Item = (ThreadIdx, &Thread)> {
+        let with_index = self.threads.iter().enumerate();
+        with_index.filter_map(|(i, t)| Some((ThreadIdx(u16::try_from(i).ok()?), t.as_ref()?)))
+    }
+
+    /// The leader of a process, as far as this component knows it.
+    pub fn leader(&self, pid: u32) -> Option<&Thread> {
+        let entry = self.table.find(pid)?;
+        self.get(ThreadIdx(u16::try_from(entry.leader).ok()?)).ok()
+    }
+}
