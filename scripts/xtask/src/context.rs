@@ -1,6 +1,7 @@
 //! Where things are.
 
 use anyhow::{Context as _, Result};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The places of one checkout.
@@ -31,5 +32,14 @@ impl Context {
     /// The folder under `target/` that holds unpacked third-party sources.
     pub fn sources(&self) -> PathBuf {
         self.target.join("sources")
+    }
+
+    /// Waits for its turn at `work`, which one process does at a time; it lasts until the result is dropped.
+    pub fn lock(&self, work: &str) -> Result<File> {
+        let path = self.target.join(format!(".{work}-lock"));
+        let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
+        file.lock()
+            .with_context(|| format!("locking {}", path.display()))?;
+        Ok(file)
     }
 }

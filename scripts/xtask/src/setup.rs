@@ -20,6 +20,8 @@ pub struct Ready {
 
 /// Finds or makes everything; costs nothing when it is all there.
 pub fn all(context: &Context) -> Result<Ready> {
+    // Two set-ups at once would take each other's half-made folders for rubbish.
+    let _lock = context.lock("setup")?;
     let artefacts = Artefacts::load(context)?;
     debian::ensure(context, !toolchain::active_has_target())?;
     let toolchain = toolchain::ensure(context)?;

@@ -19,6 +19,8 @@ pub const TARGET: &str = "aarch64-unknown-none";
 pub const NAME: &str = "persona-dev";
 /// Raised when the layout written by this module changes.
 const LAYOUT: &str = "1";
+/// The file in its folder that says that the toolchain is whole.
+const STAMP: &str = "persona-stamp";
 /// The Debian compiler's prefix.
 const DEBIAN: &str = "/usr";
 
@@ -111,20 +113,27 @@ pub fn ensure(context: &Context) -> Result<Toolchain> {
     };
     let (hash, host) = (field("commit-hash")?, field("host")?);
     let folder = context.target.join("toolchain").join(hash);
-    let key = Key::new()
-        .add(LAYOUT)
-        .add(&version)
-        .add(folder.as_os_str().as_encoded_bytes())
-        .finish();
-    let stamp = Stamp::new(folder.join("persona-stamp"), key);
-    if !stamp.fresh() {
+    let key = Key::new().add(LAYOUT).add(&version).finish();
+    let stamp = |folder: &Path| Stamp::new(folder.join(STAMP), key.clone());
+    if !stamp(&folder).fresh() {
         say(format!(
             "building core and alloc for {TARGET} ({})",
             field("release")?
         ));
-        lay_out(&folder, host)?;
-        build_core(context, &folder, hash)?;
-        stamp.set()?;
+        // Made beside its place and moved there when it is whole: a build that uses the old one is not disturbed, and an
+        // interrupted one leaves nothing that looks finished.
+        let new = folder.with_extension("new");
+        lay_out(&new, host)?;
+        build_core(context, &new, hash)?;
+        stamp(&new).set()?;
+        let old = folder.with_extension("old");
+        if folder.exists() {
+            fs::rename(&folder, &old).with_context(|| format!("replacing {}", folder.display()))?;
+        }
+        fs::rename(&new, &folder).with_context(|| format!("making {}", folder.display()))?;
+        if old.exists() {
+            fs::remove_dir_all(&old)?;
+        }
     }
     link(&folder)?;
     Ok(Toolchain::Private(folder))
@@ -255,7 +264,7 @@ fn link(folder: &Path) -> Result<()> {
         .any(|line| {
             line.split_whitespace().next_back().is_some_and(|place| {
                 let place = Path::new(place);
-                place.file_name() == folder.file_name() && place.join("persona-stamp").exists()
+                place.file_name() == folder.file_name() && place.join(STAMP).exists()
             })
         });
     if good {

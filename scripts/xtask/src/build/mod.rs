@@ -166,7 +166,7 @@ pub fn image_with(
     system: &str,
     profile: Profile,
 ) -> Result<Built> {
-    let _lock = lock(context)?;
+    let _lock = context.lock("build")?;
     let prefix = kernel(context, ready, profile)?;
     let folder = folder(context, system, profile);
     let compiled = manifest(context, system)?;
@@ -211,7 +211,7 @@ pub fn image_with(
 
 /// An image of loader, kernel and `package`, which is a root task of its own; gives where it is.
 pub fn bare(context: &Context, ready: &Ready, package: &str, profile: Profile) -> Result<PathBuf> {
-    let _lock = lock(context)?;
+    let _lock = context.lock("build")?;
     let prefix = kernel(context, ready, profile)?;
     let folder = context
         .target
@@ -233,7 +233,7 @@ pub fn bare(context: &Context, ready: &Ready, package: &str, profile: Profile) -
 /// it is.
 pub fn probe(context: &Context, ready: &Ready, profile: Profile) -> Result<PathBuf> {
     const PROBE: &str = "plan-probe";
-    let _lock = lock(context)?;
+    let _lock = context.lock("build")?;
     let prefix = kernel(context, ready, profile)?;
     let folder = context
         .target
@@ -279,7 +279,7 @@ fn pack(loader: &Path, kernel: &Path, root: &Path) -> Result<Vec<u8>> {
 pub fn clippy(context: &Context, system: &str, profile: Profile) -> Result<()> {
     let ready = setup::all(context)?;
     let built = image_with(context, &ready, system, profile)?;
-    let _lock = lock(context)?;
+    let _lock = context.lock("build")?;
     let prefix = kernel(context, &ready, profile)?;
     let compiled = manifest(context, system)?;
     let folder = folder(context, system, profile);
@@ -358,15 +358,4 @@ fn write_if_changed(path: &Path, data: &[u8]) -> Result<bool> {
     fs::write(&new, data).with_context(at)?;
     fs::rename(&new, path).with_context(at)?;
     Ok(true)
-}
-
-/// Builds happen one at a time; whoever comes second waits here until the first is done.
-fn lock(context: &Context) -> Result<fs::File> {
-    let folder = context.target.join("persona");
-    fs::create_dir_all(&folder)?;
-    let path = folder.join(".lock");
-    let file = fs::File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-    file.lock()
-        .with_context(|| format!("locking {}", path.display()))?;
-    Ok(file)
 }
