@@ -5,19 +5,22 @@
 //! one invocation. Address spaces are kept with their page tables when a program ends, and serve the next one.
 
 mod arena;
+mod memory;
 mod ram;
+mod tables;
 mod window;
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use persona_component::{BootMemory, Env, HeapHook, Ram as Handed};
-use sel4::cap::cap_type;
 use sel4::cap::{AsidControl, AsidPool, Granule, Untyped, VSpace};
-use sel4::{Cap, CapRights, Error, ObjectBlueprint, PagingLevel, VmAttributes};
+use sel4::{Cap, Error, ObjectBlueprint, PagingLevel};
 
 use self::arena::{Arena, SlotId};
+use self::memory::HEAP_STEP;
 use self::ram::Ram;
+use self::tables::attributes;
 use self::window::Window;
 use super::{Archive, Exhausted, Frame, Hw, Machine, Mapping, Rights, PAGE};
 use crate::boot::{Deps, NewError};
@@ -27,21 +30,13 @@ use crate::server::Server;
 const GROUP: u32 = 16;
 /// Most objects one retype makes (CONFIG_RETYPE_FAN_OUT_LIMIT).
 const BATCH: u32 = 256;
-/// Unmapped user capabilities kept with a frame.
-const KEEP: usize = 4;
 /// Page tables an unused address space keeps.
 const KEEP_TABLES: usize = 24;
 /// A heap with less than this many bytes free grows.
 const HEAP_LOW: usize = 256 << 10;
 /// With less than this many bytes free nothing is begun that needs records.
 const HEAP_FLOOR: usize = 64 << 10;
-/// By how many pages a heap grows at a time.
-const HEAP_STEP: u64 = 128;
-/// Heap bytes for the records of one frame: here 4 and a share of a group's, in the pool 4.
-const RECORD: u64 = 9;
 const NONE: u32 = u32::MAX;
-
-const DATA: VmAttributes = VmAttributes::CACHED;
 
 /// An address space and its page tables.
 struct HwSpace {
@@ -72,26 +67,6 @@ pub struct Sel4 {
     unused_tables: [Vec<SlotId>; 3],
     /// Capabilities that were passed on by message; the client has its copy by the next request.
     passed: Vec<SlotId>,
-}
-
-fn level_index(level: PagingLevel) -> usize {
-    match level {
-        PagingLevel::PageTable => 0,
-        PagingLevel::PageDirectory => 1,
-        PagingLevel::PageUpperDirectory => 2,
-    }
-}
-
-fn attributes(rights: Rights) -> (CapRights, VmAttributes) {
-    let access = match rights.write {
-        true => CapRights::READ_WRITE,
-        false => CapRights::READ_ONLY,
-    };
-    let attributes = match rights.exec {
-        true => DATA,
-        false => DATA | VmAttributes::EXECUTE_NEVER,
-    };
-    (access, attributes)
 }
 
 fn unexpected(what: &str, error: Error) -> Exhausted {
@@ -136,251 +111,8 @@ impl Sel4 {
         Ok(machine)
     }
 
-    /// Sees to heap for the records of all frames there can be, and to slots for the domain.
-    fn reserve(&mut self) -> Result<(), Exhausted> {
-        let archive = self.memory.initrd.map_or(0, |(start, end)| end - start);
-        let most = (self.ram.free() + archive) / PAGE as u64 + u64::from(GROUP);
-        let most = most.min(self.window.frames());
-        while self.heap_free() < most.saturating_mul(RECORD) as usize + HEAP_LOW {
-            if !self.grow_own_heap() {
-                break;
-            }
-        }
-        let room = self.heap_free().saturating_sub(HEAP_FLOOR) / RECORD as usize;
-        self.idle.reserve_exact((most as usize).min(room));
-        self.groups
-            .reserve_exact((most as usize).min(room) / GROUP as usize);
-        self.arena.extend_domain(&mut self.ram)
-    }
-
-    fn heap_free(&self) -> usize {
-        self.heap.as_ref().map_or(usize::MAX, |heap| heap.free())
-    }
-
-    /// Maps more memory at the end of this domain's heap; false if there is none, or no room.
-    fn grow_own_heap(&mut self) -> bool {
-        let Some(heap) = self.heap.clone() else {
-            return false;
-        };
-        let (end, room) = heap.end();
-        let pages = (room / PAGE as u64).min(HEAP_STEP);
-        let mapped = self.map_fresh(self.own, end, pages);
-        if mapped > 0 {
-            heap.extend(mapped * PAGE as u64);
-        }
-        mapped > 0
-    }
-
-    /// Maps up to `pages` new frames at `addr` of a domain, for good; returns how many.
-    fn map_fresh(&mut self, vspace: VSpace, addr: u64, pages: u64) -> u64 {
-        for page in 0..pages {
-            let Ok(slot) = self.small(ObjectBlueprint::Granule) else {
-                return page;
-            };
-            let at = addr + page * PAGE as u64;
-            let rights = Rights {
-                write: true,
-                exec: false,
-            };
-            if self.map_cap(None, vspace, slot, at, rights).is_err() {
-                return page;
-            }
-        }
-        pages
-    }
-
-    /// Makes an object of a page or less; its slot.
-    fn small(&mut self, blueprint: ObjectBlueprint) -> Result<SlotId, Exhausted> {
-        let block_slot = self.arena.alloc(&mut self.ram)?;
-        let slot = match self.arena.alloc(&mut self.ram) {
-            Ok(slot) => slot,
-            Err(exhausted) => {
-                self.arena.free(block_slot);
-                return Err(exhausted);
-            }
-        };
-        let arena = &self.arena;
-        let mut block_used = false;
-        let untyped = self
-            .ram
-            .small(blueprint.physical_size_bits(), |from, bits| {
-                let block = ObjectBlueprint::Untyped { size_bits: bits };
-                block_used = true;
-                match arena.retype(from, block, block_slot, 1) {
-                    Ok(()) => Some(arena.cap(block_slot)),
-                    Err(error) => {
-                        log::error!("no untyped: {error}");
-                        None
-                    }
-                }
-            });
-        if !block_used {
-            self.arena.free(block_slot);
-        }
-        let made = match untyped {
-            Some(untyped) => self
-                .arena
-                .retype(untyped, blueprint, slot, 1)
-                .map_err(|error| unexpected("no object", error)),
-            None => Err(Exhausted),
-        };
-        if let Err(exhausted) = made {
-            self.arena.free(slot);
-            return Err(exhausted);
-        }
-        Ok(slot)
-    }
-
-    /// A paging structure that is not mapped anywhere.
-    fn table(&mut self, level: PagingLevel) -> Result<SlotId, Exhausted> {
-        let index = level_index(level);
-        if let Some(slot) = self.unused_tables[index].pop() {
-            return Ok(slot);
-        }
-        if let Ok(slot) = self.small(level.blueprint()) {
-            return Ok(slot);
-        }
-        // What unused address spaces keep.
-        for at in 0..self.unused_spaces.len() {
-            let space = self.unused_spaces[at];
-            self.strip(space);
-        }
-        self.unused_tables[index].pop().ok_or(Exhausted)
-    }
-
-    /// Takes all page tables of an address space in which nothing is mapped.
-    fn strip(&mut self, space: u32) {
-        let Some(space) = self.spaces.get_mut(space as usize) else {
-            return;
-        };
-        let mut tables = core::mem::take(&mut space.tables);
-        // The lower ones first: a table can only be unmapped while it can be found.
-        tables.sort_by_key(|(level, _)| level_index(*level));
-        for (level, slot) in tables {
-            let arena = &self.arena;
-            let result = match level {
-                PagingLevel::PageTable => arena.cap::<cap_type::PageTable>(slot).unmap(),
-                PagingLevel::PageDirectory => arena.cap::<cap_type::PageDirectory>(slot).unmap(),
-                PagingLevel::PageUpperDirectory => {
-                    arena.cap::<cap_type::PageUpperDirectory>(slot).unmap()
-                }
-            };
-            if let Err(error) = result {
-                log::error!("page table: {error}");
-            }
-            self.unused_tables[level_index(level)].push(slot);
-        }
-    }
-
-    /// Maps the frame of a capability, and what page tables that takes.
-    fn map_cap(
-        &mut self,
-        space: Option<u32>,
-        vspace: VSpace,
-        slot: SlotId,
-        addr: u64,
-        rights: Rights,
-    ) -> Result<(), Exhausted> {
-        let (access, attributes) = attributes(rights);
-        let frame: Granule = self.arena.cap(slot);
-        // At most three levels can be missing.
-        for _ in 0..4 {
-            match frame.map(vspace, addr, access, attributes) {
-                Ok(()) => return Ok(()),
-                Err(Error::FailedLookup) => {}
-                Err(error) => return Err(unexpected("mapping a page", error)),
-            }
-            let missing = PagingLevel::from_failed_lookup(sel4::failed_lookup_bits());
-            let level = missing.ok_or(Exhausted)?;
-            let table = self.table(level)?;
-            if let Err(error) = level.map(self.arena.cap(table), vspace, addr) {
-                self.unused_tables[level_index(level)].push(table);
-                return Err(unexpected("mapping a page table", error));
-            }
-            let record = space.and_then(|s| self.spaces.get_mut(s as usize));
-            if let Some(record) = record {
-                record.tables.push((level, table));
-            }
-        }
-        Err(Exhausted)
-    }
-
-    /// The master capability of a frame.
-    fn master(&self, frame: Frame) -> SlotId {
-        let (groups, number) = match frame.0.checked_sub(self.archive_pages) {
-            Some(number) => (&self.groups, number),
-            None => (&self.archive_groups, frame.0),
-        };
-        groups[(number / GROUP) as usize] + number % GROUP
-    }
-
     fn vspace(&self, hw: Hw) -> VSpace {
         self.arena.cap(self.spaces[hw.0 as usize].vspace)
-    }
-
-    /// Gives a new address space an ASID, from a new pool if the old ones are full.
-    fn assign_asid(&mut self, vspace: VSpace) -> Result<(), Exhausted> {
-        if let Some(pool) = self.asid_pools.last() {
-            if pool.assign(vspace).is_ok() {
-                return Ok(());
-            }
-        }
-        let control = self.asid_control.ok_or(Exhausted)?;
-        let memory = self.small(ObjectBlueprint::Untyped { size_bits: 12 })?;
-        let slot = self.arena.alloc(&mut self.ram)?;
-        let untyped: Untyped = self.arena.cap(memory);
-        if let Err(error) = control.make_pool(untyped, &self.arena.at(slot)) {
-            self.arena.free(slot);
-            return Err(unexpected("no ASID pool", error));
-        }
-        let pool: AsidPool = self.arena.cap(slot);
-        self.asid_pools.push(pool);
-        pool.assign(vspace)
-            .map_err(|error| unexpected("no ASID", error))
-    }
-
-    /// A user capability of a frame that is not mapped.
-    fn user_cap(&mut self, frame: Frame) -> Result<SlotId, Exhausted> {
-        let first = self.idle[frame.0 as usize];
-        if first != NONE {
-            let next = core::mem::replace(self.arena.link(first), NONE);
-            self.idle[frame.0 as usize] = next;
-            return Ok(first);
-        }
-        let slot = self.arena.alloc(&mut self.ram)?;
-        let master = self.arena.at(self.master(frame));
-        if let Err(error) = self.arena.at(slot).copy(&master, CapRights::ALL) {
-            self.arena.free(slot);
-            return Err(unexpected("copying a frame capability", error));
-        }
-        Ok(slot)
-    }
-
-    /// Keeps an unmapped user capability with its frame, or deletes it if there are enough.
-    fn keep_cap(&mut self, frame: Frame, slot: SlotId) {
-        let first = self.idle[frame.0 as usize];
-        let mut at = first;
-        for _ in 1..KEEP {
-            if at == NONE {
-                break;
-            }
-            at = *self.arena.link(at);
-        }
-        if at != NONE {
-            self.arena.delete(slot);
-            return;
-        }
-        *self.arena.link(slot) = first;
-        self.idle[frame.0 as usize] = slot;
-    }
-
-    /// Makes frames of `count` pages of an untyped, in groups whose first slots go to `groups`.
-    fn make_frames(&mut self, untyped: Untyped, count: u32) -> Result<SlotId, Exhausted> {
-        let first = self.arena.alloc_run(count, &mut self.ram)?;
-        self.arena
-            .retype(untyped, ObjectBlueprint::Granule, first, count as usize)
-            .map_err(|error| unexpected("no frames", error))?;
-        Ok(first)
     }
 }
 
