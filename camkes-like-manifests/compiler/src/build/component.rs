@@ -137,7 +137,7 @@ impl Maker<'_, '_> {
         self.map(&name, object, true, origin)
     }
 
-    /// The server's side: `bounce.<client index as in badges>`.
+    /// The server's side: `buffer.<client index as in badges>`.
     fn server_buffers(&mut self, instance: usize, out: &mut ComponentLayout) {
         let shared = self.shared;
         for &(client, _, object) in shared.buffers.iter().filter(|b| b.1 == instance) {
@@ -145,7 +145,7 @@ impl Maker<'_, '_> {
             let vaddr = self.map_buffer(object, origin);
             let bytes = self.pages(object) * PAGE;
             out.dataports
-                .push((format!("bounce.{client}"), vaddr, bytes, true));
+                .push((format!("buffer.{client}"), vaddr, bytes, true));
         }
     }
 
