@@ -2,12 +2,13 @@
 
 use super::Profile;
 use crate::context::Context;
-use crate::process::run;
+use crate::process::shown;
 use crate::toolchain::{Toolchain, TARGET};
-use anyhow::{Context as _, Result};
+use anyhow::{bail, Context as _, Result};
 use manifest_compiler::Compiled;
+use std::io::{BufRead as _, BufReader, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The environment variable by which the root task's build finds the archive it embeds.
 const ARCHIVE: &str = "PERSONA_ARCHIVE";
@@ -121,9 +122,33 @@ impl Cargo<'_> {
     }
 }
 
+/// Runs it and shows what it says, all but that it has finished: when nothing is to do, nothing is said.
 fn finish(command: &mut Command, what: Task) -> Result<()> {
+    if std::io::stderr().is_terminal() {
+        command.args(["--color", "always"]);
+    }
     if what == Task::Clippy {
         command.args(["-q", "--", "-D", "warnings"]);
     }
-    run(command)
+    command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("starting `{}`", shown(command)))?;
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).split(b'\n') {
+            let line = line?;
+            let text = String::from_utf8_lossy(&line);
+            if !text.contains("Finished") {
+                eprintln!("{text}");
+            }
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", shown(command));
+    }
+    Ok(())
 }
