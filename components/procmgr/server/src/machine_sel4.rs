@@ -23,6 +23,8 @@ const THREAD_CNODE_BITS: u8 = 5;
 const CHUNK_BITS: u8 = 15;
 /// Badge of a Linux thread: kind 1 in bits 24-26 (docs/architecture.md).
 const THREAD_BADGE: u64 = 1 << 24;
+/// Bits of an address that a second-level CNode consumes.
+const LEAF_BITS: u8 = 12;
 /// Priority of Linux threads if the manifest says nothing else.
 const LINUX_PRIORITY: u64 = 100;
 
@@ -42,6 +44,19 @@ pub struct KernelMachine<M> {
     objects: Vec<Option<Objects>>,
     /// Untyped being cut up, and bytes left in it.
     chunk: Option<(Untyped, u64)>,
+    /// The CNode that holds the threads' CNode and TCB capabilities, once made.
+    node: Option<Node>,
+}
+
+/// A second-level CNode: a capability on a CNode can only be invoked where its address has no bits left.
+#[derive(Clone, Copy)]
+struct Node {
+    /// Capability pointer of its first slot.
+    base: u64,
+    /// The root slot it lies in, to make objects into it.
+    address: AbsoluteCPtr,
+    /// Where the TCBs begin; the CNodes come first.
+    tcbs: u64,
 }
 
 impl<M: MemMgr> KernelMachine<M> {
@@ -62,6 +77,7 @@ impl<M: MemMgr> KernelMachine<M> {
             priority: env.number("linux_priority").unwrap_or(LINUX_PRIORITY) as u8,
             objects: (0..slots).map(|_| None).collect(),
             chunk: None,
+            node: None,
         })
     }
 
@@ -77,48 +93,77 @@ impl<M: MemMgr> KernelMachine<M> {
             .map(|&(_, cptr)| cptr)
     }
 
-    /// Makes one object in an empty slot of this CSpace.
-    fn make(&mut self, blueprint: ObjectBlueprint) -> Result<u64, Errno> {
+    /// The node, made when the first thread is.
+    fn node(&mut self) -> Result<Node, Errno> {
+        if let Some(node) = self.node {
+            return Ok(node);
+        }
+        let tcbs = self.objects.len().next_power_of_two().max(2) as u64;
+        let bits = (tcbs * 2).trailing_zeros() as u8;
+        if bits > LEAF_BITS {
+            return Err(Errno::ENOMEM);
+        }
+        let blueprint = ObjectBlueprint::CNode { size_bits: bits };
+        let untyped = Untyped::from_bits(self.mem.alloc_untyped(blueprint.physical_size_bits())?.0);
+        let plain = self.slots.alloc_root().ok_or(Errno::ENOMEM)?;
+        let base = self.slots.alloc_root().ok_or(Errno::ENOMEM)?;
+        untyped
+            .retype(
+                blueprint,
+                &self.own.itself(),
+                (plain >> LEAF_BITS) as usize,
+                1,
+            )
+            .map_err(kernel_error)?;
+        let guard = CNodeCapData::new(0, LEAF_BITS - bits);
+        let address = self.root_slot(base);
+        address
+            .mutate(&self.root_slot(plain), guard)
+            .map_err(kernel_error)?;
+        let node = Node {
+            base,
+            address,
+            tcbs,
+        };
+        self.node = Some(node);
+        Ok(node)
+    }
+
+    fn root_slot(&self, cptr: u64) -> AbsoluteCPtr {
+        self.own.slot(cptr >> LEAF_BITS, 64 - LEAF_BITS)
+    }
+
+    /// Makes one object in a slot of the node.
+    fn make(&mut self, blueprint: ObjectBlueprint, node: Node, offset: u64) -> Result<u64, Errno> {
         let size = 1u64 << blueprint.physical_size_bits();
-        let cptr = self.slots.alloc().ok_or(Errno::ENOMEM)?;
         for _ in 0..2 {
             if let Some((untyped, left)) = self.chunk {
-                if left >= size {
-                    let made = self.retype(untyped, blueprint, cptr);
-                    if made.is_ok() {
-                        self.chunk = Some((untyped, left - size));
-                        return Ok(cptr);
-                    }
+                if left >= size
+                    && untyped
+                        .retype(blueprint, &node.address, offset as usize, 1)
+                        .is_ok()
+                {
+                    self.chunk = Some((untyped, left - size));
+                    return Ok(node.base + offset);
                 }
             }
-            match self.mem.alloc_untyped(CHUNK_BITS) {
-                Ok(cap) => self.chunk = Some((Untyped::from_bits(cap.0), 1 << CHUNK_BITS)),
-                Err(errno) => {
-                    self.slots.free(cptr);
-                    return Err(errno);
-                }
-            }
+            let cap = self.mem.alloc_untyped(CHUNK_BITS)?;
+            self.chunk = Some((Untyped::from_bits(cap.0), 1 << CHUNK_BITS));
         }
-        self.slots.free(cptr);
         Err(Errno::ENOMEM)
     }
 
-    fn retype(&self, untyped: Untyped, blueprint: ObjectBlueprint, cptr: u64) -> sel4::Result<()> {
-        let (index, depth) = self.slots.locate(cptr);
-        // The slot's CNode: the root, or the second-level CNode the upper bits lead to.
-        let (node, offset) = if depth == 64 {
-            (self.own.slot(index >> 12, 52), index & 0xfff)
-        } else {
-            (self.own.itself(), index)
-        };
-        untyped.retype(blueprint, &node, offset as usize, 1)
-    }
-
     fn build(&mut self, thread: ThreadIdx) -> Result<Objects, Errno> {
-        let cnode_cptr = self.make(ObjectBlueprint::CNode {
-            size_bits: THREAD_CNODE_BITS,
-        })?;
-        let tcb_cptr = self.make(ObjectBlueprint::Tcb)?;
+        let node = self.node()?;
+        let at = u64::from(thread.0);
+        let cnode_cptr = self.make(
+            ObjectBlueprint::CNode {
+                size_bits: THREAD_CNODE_BITS,
+            },
+            node,
+            at,
+        )?;
+        let tcb_cptr = self.make(ObjectBlueprint::Tcb, node, node.tcbs + at)?;
         let cnode = CNode::from_bits(cnode_cptr);
         let badge = CapData::badge(THREAD_BADGE | u64::from(thread.0));
         let routes = ROUTES
@@ -131,7 +176,7 @@ impl<M: MemMgr> KernelMachine<M> {
             };
             let to = cnode.slot(u64::from(slot), THREAD_CNODE_BITS);
             to.mint(&self.address(endpoint), CapRights::WRITE_GRANT, badge)
-                .map_err(|_| Errno::ENOMEM)?;
+                .map_err(kernel_error)?;
         }
         Ok(Objects {
             tcb: Tcb::from_bits(tcb_cptr),
@@ -206,6 +251,12 @@ impl<M: MemMgr> Machine for KernelMachine<M> {
         let _ = self.address(vspace).delete();
         self.slots.free(vspace);
     }
+}
+
+/// What a thread gets to see of a kernel error: memory or slots are short.
+fn kernel_error(error: sel4::Error) -> Errno {
+    log::error!("kernel object of a thread: {error:?}");
+    Errno::ENOMEM
 }
 
 fn from_context(c: &UserContext) -> Regs {
