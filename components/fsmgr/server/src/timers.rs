@@ -101,6 +101,6 @@ impl Timers {
 
     /// The alarm went off: it has to be set again whatever it was.
     pub fn fired(&mut self) {
-        self.written = 0;
+        self.written = u64::MAX;
     }
 }
