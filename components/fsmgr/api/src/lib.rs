@@ -168,7 +168,8 @@ interface! {
         7 => fn exec_abort(token: u32) -> ();
         /// The thread's credentials from now on.
         8 => fn set_creds(thread: ThreadIdx, creds: Creds) -> ();
-        /// Interrupts a parked call of the thread: how the call ends, `None` if none was parked.
+        /// Interrupts a parked call of the thread: how the call ends, `None` if none was parked. A call that has moved bytes
+        /// already is completed with their number, and `None` is answered.
         9 => fn cancel(thread: ThreadIdx) -> Option<i32>;
         /// The next signal for procmgr.
         10 => fn next_event() -> Option<FsEvent>;

@@ -223,7 +223,9 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
     }
 
     fn exit(&mut self, thread: ThreadIdx) -> Result<(), Errno> {
-        let _ = self.unpark(thread);
+        if self.unpark(thread).is_some() {
+            self.replies.forget(thread);
+        }
         if let Some(gone) = self.tasks.remove(thread) {
             self.drop_thread(gone);
         }
@@ -293,8 +295,14 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
             return Ok(None);
         };
         if parked.progress > 0 {
-            return Ok(Some(-i32::try_from(parked.progress).unwrap_or(i32::MAX)));
+            // It has moved bytes: that is how it ends, whatever interrupted it.
+            let moved = i64::try_from(parked.progress).unwrap_or(i64::MAX);
+            drop(parked);
+            self.replies.complete(thread, moved);
+            self.settle();
+            return Ok(None);
         }
+        self.replies.forget(thread);
         let errno = parked.restart.raw();
         drop(parked);
         self.settle();

@@ -41,7 +41,8 @@ proptest! {
         for (which, args, thread) in calls {
             let row = which.get(&rows);
             if r.call_on(thread, row.name, &args).is_none() {
-                prop_assert!(r.fs.cancel(ThreadIdx(thread)).expect("known").is_some());
+                let how = r.fs.cancel(ThreadIdx(thread)).expect("known");
+                prop_assert!(how.is_some() || !r.completed().is_empty());
             }
             r.completed();
         }
