@@ -26,6 +26,7 @@ mod tables;
 mod timers;
 mod wait;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use lsyscall_abi::ThreadIdx;
@@ -88,8 +89,8 @@ pub struct ProcMgr<P: Parts> {
     console: P::Console,
     machine: P::Machine,
     replies: Replies,
-    threads: Vec<Option<Thread>>,
-    procs: Vec<Option<Process>>,
+    threads: Vec<Option<Box<Thread>>>,
+    procs: Vec<Option<Box<Process>>>,
     last_pid: i32,
     created: u64,
     table: Dataport,
@@ -213,19 +214,19 @@ impl<P: Parts> Component for ProcMgr<P> {
 
 impl<P: Parts> ProcMgr<P> {
     pub(crate) fn thread(&self, t: ThreadIdx) -> Option<&Thread> {
-        self.threads.get(t.index())?.as_ref()
+        self.threads.get(t.index())?.as_deref()
     }
 
     pub(crate) fn thread_mut(&mut self, t: ThreadIdx) -> Option<&mut Thread> {
-        self.threads.get_mut(t.index())?.as_mut()
+        self.threads.get_mut(t.index())?.as_deref_mut()
     }
 
     pub(crate) fn process(&self, p: ProcIdx) -> Option<&Process> {
-        self.procs.get(p.0)?.as_ref()
+        self.procs.get(p.0)?.as_deref()
     }
 
     pub(crate) fn process_mut(&mut self, p: ProcIdx) -> Option<&mut Process> {
-        self.procs.get_mut(p.0)?.as_mut()
+        self.procs.get_mut(p.0)?.as_deref_mut()
     }
 
     /// The process of a calling thread.

@@ -1,5 +1,7 @@
 //! Finding and making entries of the tables.
 
+use alloc::boxed::Box;
+
 use lsyscall_abi::{Errno, ThreadIdx};
 
 use crate::state::{ProcIdx, Process, Thread};
@@ -16,7 +18,7 @@ impl<P: Parts> ProcMgr<P> {
         self.procs
             .iter()
             .enumerate()
-            .filter_map(|(i, p)| Some((ProcIdx(i), p.as_ref()?)))
+            .filter_map(|(i, p)| Some((ProcIdx(i), p.as_deref()?)))
     }
 
     /// The process of an id.
@@ -63,7 +65,7 @@ impl<P: Parts> ProcMgr<P> {
             .iter()
             .position(Option::is_none)
             .ok_or(Errno::EAGAIN)?;
-        self.procs[at] = Some(process);
+        self.procs[at] = Some(Box::new(process));
         self.created += 1;
         Ok(ProcIdx(at))
     }
@@ -71,7 +73,7 @@ impl<P: Parts> ProcMgr<P> {
     /// Enters a thread into its slot.
     pub(crate) fn enter_thread(&mut self, t: ThreadIdx, thread: Thread) {
         if let Some(slot) = self.threads.get_mut(t.index()) {
-            *slot = Some(thread);
+            *slot = Some(Box::new(thread));
         }
     }
 

@@ -98,15 +98,14 @@ impl Actions {
         }
     }
 
-    /// What delivery of the signal does. `init`: the process ignores what it has no handler for.
-    pub fn disposition(&self, signal: Signal, init: bool) -> Disposition {
+    /// What delivery of the signal does.
+    pub fn disposition(&self, signal: Signal) -> Disposition {
         let action = self.get(signal);
         match action.handler {
             SIG_IGN => Disposition::Ignore,
             SIG_DFL => match signal.default_action() {
                 DefaultAction::Ignore => Disposition::Ignore,
                 DefaultAction::Continue => Disposition::Continue,
-                _ if init => Disposition::Ignore,
                 DefaultAction::Terminate => Disposition::Terminate,
                 DefaultAction::Core => Disposition::Core,
                 DefaultAction::Stop => Disposition::Stop,

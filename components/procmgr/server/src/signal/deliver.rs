@@ -51,7 +51,6 @@ impl<P: Parts> ProcMgr<P> {
             let Some(process) = self.process(p) else {
                 return;
             };
-            let init = process.is_init();
             if matches!(process.life, Life::Stopped(_))
                 && !process.pending.set().contains(Signal(SIGKILL))
             {
@@ -63,7 +62,7 @@ impl<P: Parts> ProcMgr<P> {
             let Some(process) = self.process_mut(p) else {
                 return;
             };
-            match process.actions.disposition(info.signal, init) {
+            match process.actions.disposition(info.signal) {
                 Disposition::Ignore | Disposition::Continue => {}
                 Disposition::Terminate => return self.exit_process(p, info.signal.0),
                 Disposition::Core => return self.exit_process(p, info.signal.0),

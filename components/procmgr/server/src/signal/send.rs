@@ -92,12 +92,6 @@ impl<P: Parts> ProcMgr<P> {
         let Some(process) = self.process(p) else {
             return false;
         };
-        if process.is_init()
-            && process.actions.get(signal).handler == SIG_DFL
-            && !self.blocked_somewhere(p, only, signal)
-        {
-            return false;
-        }
         if STOPS.contains(signal) && signal.0 != SIGSTOP && self.is_orphaned_group(process.pgid) {
             let default = process.actions.get(signal).handler == SIG_DFL;
             if default {
