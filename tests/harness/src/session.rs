@@ -175,6 +175,24 @@ impl Session {
         Ok(before.trim_start().to_owned())
     }
 
+    /// Clears the screen and waits until nothing but a prompt is on it.
+    fn clear(&mut self) -> Check {
+        self.send("clear\r")?;
+        self.wait("a prompt alone", PATIENCE, |screen| {
+            screen.trim().lines().count() == 1 && at_prompt(screen)
+        })
+    }
+
+    /// Starts a program that prints nothing and reads lines, and waits until it does so.
+    fn reads(&mut self, line: &str) -> Check {
+        self.clear()?;
+        // The shell takes its hands off the terminal before it carries out the first command of the line.
+        self.send(&format!("clear; {line}\r"))?;
+        self.wait("an empty screen", PATIENCE, |screen| {
+            screen.trim().is_empty()
+        })
+    }
+
     /// Gets back to a prompt after a failed step.
     fn recover(&mut self) -> bool {
         ["\x03", "\x1b", ":q!\r", "\x15\r"].iter().all(|keys| {
@@ -182,6 +200,11 @@ impl Session {
             self.send(keys).is_ok()
         }) && self.command("true").is_ok()
     }
+}
+
+/// Whether the last line is a prompt that waits.
+fn at_prompt(screen: &str) -> bool {
+    screen.trim_end().ends_with(['#', '$'])
 }
 
 fn same(got: &str, want: &str) -> Check {
@@ -193,11 +216,7 @@ fn same(got: &str, want: &str) -> Check {
 }
 
 fn prompt(s: &mut Session) -> Check {
-    s.wait("a prompt", BOOT, |screen| {
-        screen
-            .lines()
-            .any(|line| line.trim_end().ends_with('#') || line.trim_end().ends_with('$'))
-    })
+    s.wait("a prompt", BOOT, at_prompt)
 }
 
 fn is_a_tty(s: &mut Session) -> Check {
@@ -217,25 +236,23 @@ fn pipeline(s: &mut Session) -> Check {
 
 /// Left, insert, home, end, delete to the left, kill to the end: the shell's own editor in raw mode.
 fn line_editing(s: &mut Session) -> Check {
-    s.send("clear\recho wrld\x1b[D\x1b[D\x1b[Do\x1b[F!x\x7f\x01\x1b[C\x05 && echo edited-$((40+2))zz\x1b[D\x1b[D\x0b\r")?;
+    s.clear()?;
+    s.send("echo wrld\x1b[D\x1b[D\x1b[Do\x1b[F!x\x7f\x01\x1b[C\x05 && echo edited-$((40+2))zz\x1b[D\x1b[D\x0b\r")?;
     s.line("world!")?;
     s.line("edited-42")
 }
 
 fn history(s: &mut Session) -> Check {
     s.command("echo first-$((1+1))")?;
-    s.send("clear\r")?;
-    s.send("echo second\r\x1b[A\x1b[A\x1b[A")?;
-    s.send("\r")?;
+    s.command("echo second")?;
+    s.clear()?;
+    s.send("\x1b[A\x1b[A\x1b[A\r")?;
     s.line("first-2")
 }
 
 /// The line discipline of the terminal itself: erase, kill and literal-next before a program sees the line.
 fn canonical(s: &mut Session) -> Check {
-    s.send("clear; cat\r")?;
-    s.wait("an empty screen", PATIENCE, |screen| {
-        screen.trim().is_empty()
-    })?;
+    s.reads("cat")?;
     s.send("nonsense\x15abX\x7fc\r")?;
     s.wait("the line twice", PATIENCE, |screen| {
         screen
@@ -249,22 +266,19 @@ fn canonical(s: &mut Session) -> Check {
 }
 
 fn end_of_file(s: &mut Session) -> Check {
-    s.send("clear; cat >/tmp/eof; echo ended-$((2*3))\r")?;
-    s.wait("an empty screen", PATIENCE, |screen| {
-        screen.trim().is_empty()
-    })?;
+    s.reads("cat >/tmp/eof; echo ended-$((2*3))")?;
     s.send("typed\rpart\x04\x04")?;
     s.wait("the end", PATIENCE, |screen| screen.contains("ended-6"))?;
     same(&s.command("wc -c </tmp/eof")?, "10")
 }
 
 fn ctrl_c(s: &mut Session) -> Check {
-    s.send("clear; sleep 100\r")?;
+    s.reads("sleep 100")?;
     thread::sleep(Duration::from_millis(500));
     let before = Instant::now();
     s.send("\x03")?;
     same(&s.command("ps | grep -c '[s]leep 100'")?, "0")?;
-    s.send("clear; sleep 100; echo not-reached-$((1+1))\r")?;
+    s.reads("sleep 100; echo not-reached-$((1+1))")?;
     thread::sleep(Duration::from_millis(500));
     s.send("\x03")?;
     s.command("true")?;
@@ -274,14 +288,14 @@ fn ctrl_c(s: &mut Session) -> Check {
     if s.screen().contains("not-reached-2") {
         return Err("the command line went on after Ctrl-C".to_owned());
     }
-    s.send("clear; sh -c 'sleep 100'\r")?;
+    s.reads("sh -c 'sleep 100'")?;
     thread::sleep(Duration::from_millis(500));
     s.send("\x03echo \"status=$?\"\r")?;
     s.line("status=130")
 }
 
 fn ctrl_z(s: &mut Session) -> Check {
-    s.send("clear; sleep 3\r")?;
+    s.reads("sleep 3")?;
     thread::sleep(Duration::from_millis(500));
     s.send("\x1a")?;
     s.wait("that it stopped", PATIENCE, |screen| {
@@ -293,6 +307,7 @@ fn ctrl_z(s: &mut Session) -> Check {
     }
     let got = s.command("ps -o stat,args 2>/dev/null | grep '[s]leep 3' | cut -c1")?;
     same(&got, "T")?;
+    s.clear()?;
     s.send("clear; bg; wait; echo waited-$((3*3))\r")?;
     s.wait("the end of the job", PATIENCE, |screen| {
         screen.contains("waited-9")
@@ -305,6 +320,7 @@ fn background_read(s: &mut Session) -> Check {
     if !got.contains("Stopped") {
         return Err(format!("a background read does not stop the job: {got:?}"));
     }
+    s.clear()?;
     s.send("clear; fg\r")?;
     s.wait("the job's name", PATIENCE, |screen| screen.contains("cat"))?;
     thread::sleep(Duration::from_millis(300));
@@ -313,7 +329,7 @@ fn background_read(s: &mut Session) -> Check {
 }
 
 fn ctrl_backslash(s: &mut Session) -> Check {
-    s.send("clear; sleep 100\r")?;
+    s.reads("sleep 100")?;
     thread::sleep(Duration::from_millis(500));
     s.send("\x1cecho \"status=$?\"\r")?;
     s.line("status=131")
@@ -338,12 +354,7 @@ fn vi(s: &mut Session) -> Check {
     s.send("\x1b")?;
     thread::sleep(Duration::from_millis(500));
     s.send(":wq\r")?;
-    s.wait("the prompt again", PATIENCE, |screen| {
-        screen
-            .lines()
-            .last()
-            .is_some_and(|line| line.trim_end().ends_with('#') || line.trim_end().ends_with('$'))
-    })?;
+    s.wait("the prompt again", PATIENCE, at_prompt)?;
     same(&s.command("cat /tmp/vi.txt")?, "one\ntwo and more")
 }
 

@@ -7,5 +7,5 @@ dd if=/dev/zero bs=64k count=64 2>/dev/null | md5sum
 before=$(date +%s)
 sleep 1
 after=$(date +%s)
-echo $((after - before))
+took=$((after - before)); test $took -ge 1 && test $took -le 3 && echo slept
 test "$(date +%Y)" -ge 2025 && echo now
