@@ -82,6 +82,11 @@ pub trait Component {
         0
     }
 
+    /// Makes the heap of its own domain larger; false if it cannot. Only the memory manager can.
+    fn grow_heap(&mut self) -> bool {
+        false
+    }
+
     /// Events arrived: bit n is event n of those its declaration consumes, in the declaration's order; hardware interrupts
     /// follow the consumed events.
     fn notified(&mut self, events: u32) {

@@ -27,6 +27,13 @@ impl<S: ?Sized> Shared<S> {
     }
 }
 
+impl<S: ?Sized> Shared<S> {
+    /// The server itself, unless it is running.
+    pub fn try_server(&self) -> Option<RefMut<'_, S>> {
+        self.0.try_borrow_mut().ok()
+    }
+}
+
 impl<S: ?Sized> Clone for Shared<S> {
     fn clone(&self) -> Self {
         Shared(Rc::clone(&self.0))

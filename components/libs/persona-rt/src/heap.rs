@@ -11,7 +11,12 @@ struct Heap {
     span: Cell<Span>,
     limit: Cell<u64>,
     used: Cell<usize>,
+    grow: Cell<Option<Grow>>,
+    growing: Cell<bool>,
 }
+
+/// Maps more memory at the end of the heap; false if there is none, or it cannot be asked for now.
+type Grow = &'static dyn Fn(usize) -> bool;
 
 // SAFETY: a domain has exactly one thread, and no allocation happens inside another (`grow` runs outside of them).
 unsafe impl Sync for Heap {}
@@ -22,18 +27,30 @@ static HEAP: Heap = Heap {
     span: Cell::new(Span::empty()),
     limit: Cell::new(0),
     used: Cell::new(0),
+    grow: Cell::new(None),
+    growing: Cell::new(false),
 };
 
 // SAFETY: talc's contract is kept: every block comes from the spans claimed in `init` and `extend`; there is one thread.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: one thread, not reentrant (see `Sync`); GlobalAlloc's callers give a layout of non-zero size.
-        match unsafe { (*self.talc.get()).malloc(layout) } {
-            Ok(block) => {
-                self.used.set(self.used.get() + layout.size());
-                block.as_ptr()
-            }
-            Err(()) => core::ptr::null_mut(),
+        // SAFETY: this function's own contract.
+        let block = unsafe { self.take(layout) };
+        if !block.is_null() || self.growing.get() {
+            return block;
+        }
+        let Some(grow) = self.grow.get() else {
+            return block;
+        };
+        // Growing may allocate a little itself; what does not fit then fails at once.
+        self.growing.set(true);
+        let grown = grow(layout.size() + layout.align());
+        self.growing.set(false);
+        if grown {
+            // SAFETY: this function's own contract.
+            unsafe { self.take(layout) }
+        } else {
+            block
         }
     }
 
@@ -44,6 +61,28 @@ unsafe impl GlobalAlloc for Heap {
             unsafe { (*self.talc.get()).free(block, layout) };
         }
     }
+}
+
+impl Heap {
+    /// A block from what is mapped; null if none fits.
+    ///
+    /// # Safety
+    /// As [`GlobalAlloc::alloc`].
+    unsafe fn take(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: one thread, not reentrant (see `Sync`); GlobalAlloc's callers give a layout of non-zero size.
+        match unsafe { (*self.talc.get()).malloc(layout) } {
+            Ok(block) => {
+                self.used.set(self.used.get() + layout.size());
+                block.as_ptr()
+            }
+            Err(()) => core::ptr::null_mut(),
+        }
+    }
+}
+
+/// From now on a heap that is full grows by `grow`.
+pub fn grow_with(grow: Grow) {
+    HEAP.grow.set(Some(grow));
 }
 
 /// Gives the allocator the mapped part of the heap.

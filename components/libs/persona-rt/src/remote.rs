@@ -46,6 +46,11 @@ impl RemoteParts {
 }
 
 impl Remote {
+    /// Whether no call of this domain is being made.
+    pub fn is_idle(&self) -> bool {
+        self.shared.message.try_borrow_mut().is_ok()
+    }
+
     /// Over an endpoint capability.
     pub fn new(endpoint: u64, buffer: Option<Dataport>, shared: Rc<RemoteParts>) -> Self {
         Remote {

@@ -1,5 +1,6 @@
 //! Building the components of a domain.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -108,7 +109,11 @@ impl Runtime {
 
     /// Lets the heap of this domain grow by calls to the memory manager at this endpoint.
     pub fn heap_from(&self, endpoint: u64) {
-        self.grower.replace(Some(self.remote(endpoint)));
+        let remote = self.remote(endpoint);
+        self.grower.replace(Some(remote.clone()));
+        crate::heap::grow_with(Box::leak(Box::new(move |bytes| {
+            crate::serve::grow_from(&remote, bytes as u64)
+        })));
     }
 
     /// A connection to a server in another domain.

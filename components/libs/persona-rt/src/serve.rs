@@ -15,6 +15,7 @@ use crate::remote::{self, Remote};
 use crate::replies::ReplySlots;
 use crate::runtime::Runtime;
 use crate::trace::Tracer;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use lsyscall_trace::UserReader;
 
@@ -31,11 +32,19 @@ const HEAP_STEP: u64 = 256 << 10;
 pub trait Entries {
     /// Runs `f` on the component.
     fn with(&self, f: &mut dyn FnMut(&mut dyn Component));
+    /// Runs `f` on the component unless it is running already.
+    fn try_with(&self, f: &mut dyn FnMut(&mut dyn Component));
 }
 
 impl<C: Component> Entries for Shared<C> {
     fn with(&self, f: &mut dyn FnMut(&mut dyn Component)) {
         f(&mut *self.server());
+    }
+
+    fn try_with(&self, f: &mut dyn FnMut(&mut dyn Component)) {
+        if let Some(mut server) = self.try_server() {
+            f(&mut *server);
+        }
     }
 }
 
@@ -98,6 +107,20 @@ impl Runtime {
             .components
             .iter()
             .position(|c| c.kind == table::Component::Memmgr.name());
+        if let Some(component) = faults.and_then(|index| hosted.components.get(index)) {
+            let entries: &dyn Entries = component.entries;
+            // SAFETY: `serve` never returns, so what it borrows stays for the rest of the run.
+            let entries: &'static dyn Entries = unsafe { core::mem::transmute(entries) };
+            crate::heap::grow_with(Box::leak(Box::new(move |bytes| {
+                let before = DomainHeap.free();
+                let mut more = true;
+                while more && DomainHeap.free() < before + bytes {
+                    more = false;
+                    entries.try_with(&mut |c| more = c.grow_heap());
+                }
+                more
+            })));
+        }
         let mut state = Loop {
             rt: &self,
             components: hosted.components,
@@ -138,22 +161,34 @@ impl Runtime {
     }
 
     fn grow_heap(&self) {
-        let grower = self.grower.borrow();
-        let Some(remote) = grower.as_ref() else {
-            return;
-        };
-        let (end, room) = DomainHeap.end();
-        let step = HEAP_STEP.min(room & !0xfff);
-        if step == 0 {
-            return;
-        }
-        let client: MemMgrClient<Remote> = MemMgrClient(remote.clone());
-        if let Ok(mapped) = client.grow_heap(end, step) {
-            if mapped > 0 {
-                DomainHeap.extend(mapped);
-            }
+        if let Some(remote) = self.grower.borrow().as_ref() {
+            grow_from(remote, 0);
         }
     }
+}
+
+/// Asks the memory manager for at least `bytes` more heap.
+pub(crate) fn grow_from(remote: &Remote, bytes: u64) -> bool {
+    let (end, room) = DomainHeap.end();
+    let step = bytes
+        .next_multiple_of(HEAP_STEP)
+        .max(HEAP_STEP)
+        .min(room & !0xfff);
+    if step == 0 || !remote.is_idle() {
+        return false;
+    }
+    let client: MemMgrClient<Remote> = MemMgrClient(remote.clone());
+    let mut mapped = 0;
+    while mapped < step {
+        match client.grow_heap(end + mapped, step - mapped) {
+            Ok(more) if more > 0 => mapped += more,
+            _ => break,
+        }
+    }
+    if mapped > 0 {
+        DomainHeap.extend(mapped);
+    }
+    mapped >= bytes.min(step)
 }
 
 impl Loop<'_> {

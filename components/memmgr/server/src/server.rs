@@ -214,19 +214,15 @@ impl<M: Machine> Server<M> {
             let Some(space) = self.spaces.get_mut(id) else {
                 continue;
             };
-            let ranges: Vec<(u64, u64)> = space
-                .vmas
-                .iter()
-                .filter(|(_, vma)| vma.object == Some(object))
-                .filter_map(|(start, vma)| {
-                    let len = vma.end - start;
-                    let a = from.saturating_sub(vma.off).min(len);
-                    let b = to.saturating_sub(vma.off).min(len);
-                    (a < b).then_some((start + a, start + b))
-                })
-                .collect();
-            for (start, end) in ranges {
-                self.core.zap(space, start, end, objects_only);
+            let mut at = 0;
+            while let Some((start, vma)) = space.vmas.ending_above(at).map(|(s, v)| (s, *v)) {
+                at = vma.end;
+                let len = vma.end - start;
+                let a = from.saturating_sub(vma.off).min(len);
+                let b = to.saturating_sub(vma.off).min(len);
+                if vma.object == Some(object) && a < b {
+                    self.core.zap(space, start + a, start + b, objects_only);
+                }
             }
         }
     }
@@ -302,6 +298,10 @@ impl<M: Machine> Component for Server<M> {
         self.remote = Some(client);
         memmgr_dispatch(self, message);
         self.remote = None;
+    }
+
+    fn grow_heap(&mut self) -> bool {
+        self.core.pool.machine.enlarge_heap()
     }
 
     fn peek(&mut self, thread: ThreadIdx, addr: u64, buf: &mut [u8]) -> usize {

@@ -53,6 +53,10 @@ pub trait Machine {
     fn limit(&self) -> usize;
     /// Whether there is memory for the records about one more page.
     fn has_room(&mut self) -> bool;
+    /// Makes this domain's own heap larger by a step; false if it cannot.
+    fn enlarge_heap(&mut self) -> bool {
+        false
+    }
     /// Called at the start of a request: the last one's answer has been received.
     fn refill(&mut self);
 

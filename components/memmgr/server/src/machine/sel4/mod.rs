@@ -154,6 +154,10 @@ impl Machine for Sel4 {
         self.heap_free() >= HEAP_FLOOR
     }
 
+    fn enlarge_heap(&mut self) -> bool {
+        self.grow_own_heap()
+    }
+
     fn refill(&mut self) {
         while let Some(slot) = self.passed.pop() {
             self.arena.delete(slot);
