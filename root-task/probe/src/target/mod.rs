@@ -36,6 +36,15 @@ impl Context {
     }
 }
 
+/// The domain that only runs when the client has been stopped.
+fn last(context: &Context) -> ! {
+    sel4::cap::Notification::from_bits(context.cptr("EVENT_SERVER_LAST")).signal();
+    let endpoint = sel4::cap::Endpoint::from_bits(context.cptr("ENDPOINT"));
+    loop {
+        endpoint.recv_mrs();
+    }
+}
+
 fn main(startup: View<'static>) -> ! {
     let index = startup.header().domain as usize;
     let Ok(plan) = Plan::from_bytes(PLAN) else {
@@ -48,6 +57,7 @@ fn main(startup: View<'static>) -> ! {
     };
     match context.domain().name.as_str() {
         "server" => server::run(&context),
-        _ => client::run(&context),
+        "client" => client::run(&context),
+        _ => last(&context),
     }
 }
