@@ -1,7 +1,5 @@
 //! The system calls about memory.
 
-use alloc::vec::Vec;
-
 use lsyscall_abi::{consts, Errno, MremapFlags, Pid, ProtFlags, RobustListHead, UserAddr, UserPtr};
 use lsyscall_router::{Caller, Done, Flow, MemCalls, SysResult, OK};
 use memmgr_api::{MemMgrService, Space as Which, Vmo, PAGE_SIZE};
@@ -10,7 +8,6 @@ use crate::machine::Machine;
 use crate::maps::user_range;
 use crate::remap::Advised;
 use crate::server::Server;
-use crate::vma::Vma;
 
 /// Bytes of struct robust_list_head.
 const ROBUST_HEAD_BYTES: usize = core::mem::size_of::<RobustListHead>();
@@ -149,8 +146,9 @@ impl<M: Machine> MemCalls for Server<M> {
         if core.advise(space, start, end, advice)? == Advised::Done {
             return OK;
         }
-        let areas: Vec<(u64, Vma)> = space.vmas.clipped(start, end).collect();
-        for (at, vma) in areas {
+        let mut from = start;
+        while let Some((at, vma)) = self.own(c)?.1.vmas.first_in(from, end) {
+            from = vma.end;
             if let Some(id) = vma.object {
                 self.vmo_zero(Vmo(id), vma.off, vma.end - at)?;
             }

@@ -38,6 +38,7 @@ impl<M: Machine> Core<M> {
         if let Some(vmo) = req.vmo {
             self.objects.get(vmo.0)?;
         }
+        self.has_room()?;
         let private_data = !req.shared && req.prot & PROT_WRITE != 0;
         let (start, cut) = match req.placement {
             Placement::Hint => (space.place(req.addr, len).ok_or(Errno::ENOMEM)?, false),
@@ -134,9 +135,31 @@ impl<M: Machine> Core<M> {
         if space.vmas.is_free(start, end) {
             return;
         }
-        space.vmas.remove(start, end);
         self.zap(space, start, end, false);
+        // One at a time: the list of changes must not grow with the range.
+        while space.vmas.remove_first(start, end).is_some() {
+            self.settle(space);
+        }
         self.settle(space);
+    }
+
+    /// Changes every mapping in a range; to do so twice must be as good as once.
+    pub fn change(&mut self, space: &mut Space, start: u64, end: u64, f: impl Fn(&mut Vma)) {
+        let mut from = start;
+        while let Some((at, mut vma)) = space.vmas.remove_first(from, end) {
+            from = vma.end;
+            f(&mut vma);
+            space.vmas.insert(at, vma);
+            self.settle(space);
+        }
+    }
+
+    /// Whether there is memory for the records of a few mappings more.
+    pub fn has_room(&mut self) -> Result<(), Errno> {
+        match self.pool.machine.has_room() {
+            true => Ok(()),
+            false => Err(Errno::ENOMEM),
+        }
     }
 
     /// munmap(2), with its checks.
@@ -145,8 +168,12 @@ impl<M: Machine> Core<M> {
         if start == end {
             return Err(Errno::EINVAL);
         }
-        if space.vmas.pieces_after_cut(start, end) > MAX_MAPPINGS {
+        let pieces = space.vmas.pieces_after_cut(start, end);
+        if pieces > MAX_MAPPINGS {
             return Err(Errno::ENOMEM);
+        }
+        if pieces > space.vmas.len() {
+            self.has_room()?;
         }
         self.unmap(space, start, end);
         Ok(())
@@ -163,6 +190,7 @@ impl<M: Machine> Core<M> {
         if space.vmas.len() + 2 > MAX_MAPPINGS {
             return Err(Errno::ENOMEM);
         }
+        self.has_room()?;
         let mut at = start;
         while at < end {
             let Some((_, vma)) = space.vmas.find(at) else {
@@ -177,9 +205,8 @@ impl<M: Machine> Core<M> {
                 if becomes_data && prot & PROT_WRITE != 0 && !space.has_data_room(part_end - at) {
                     return Err(Errno::ENOMEM);
                 }
-                space.vmas.change(at, part_end, |v| v.prot = prot);
+                self.change(space, at, part_end, |v| v.prot = prot);
                 self.restrict(space, at, part_end, prot);
-                self.settle(space);
             }
             at = part_end;
         }
@@ -228,10 +255,12 @@ impl<M: Machine> Core<M> {
             self.unmap(space, new_end, old_end);
         } else if new_end > old_end {
             let more = new_end - old_end;
+            let room = self.has_room().is_ok();
             let clear = new_end
                 .checked_add(PAGE_SIZE)
                 .is_some_and(|end| space.vmas.is_free(old_end, end));
             if !clear
+                || !room
                 || !space.has_room(more)
                 || !space.has_data_room(more)
                 || more > self.total_bytes()
@@ -265,8 +294,10 @@ impl<M: Machine> Core<M> {
         child.start_brk = parent.start_brk;
         child.brk = parent.brk;
         child.barriers = parent.barriers;
-        let areas: alloc::vec::Vec<(u64, Vma)> = parent.vmas.iter().map(|(s, v)| (s, *v)).collect();
-        for (start, vma) in areas {
+        let mut at = 0;
+        while let Some((start, vma)) = parent.vmas.ending_above(at).map(|(s, v)| (s, *v)) {
+            at = vma.end;
+            self.has_room()?;
             if vma.inherit == Inherit::Omit {
                 continue;
             }
@@ -331,8 +362,6 @@ impl<M: Machine> Core<M> {
 
     /// Everything goes.
     pub fn clear(&mut self, space: &mut Space) {
-        self.zap(space, 0, page_floor(u64::MAX), false);
-        space.vmas.remove(0, u64::MAX);
-        self.settle(space);
+        self.unmap(space, 0, page_floor(u64::MAX));
     }
 }

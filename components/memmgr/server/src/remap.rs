@@ -1,7 +1,5 @@
 //! mremap, madvise, mincore and mlock.
 
-use alloc::vec::Vec;
-
 use lsyscall_abi::{consts, Errno, MremapFlags};
 use memmgr_api::{PAGE_SIZE, PROT_READ, PROT_WRITE};
 
@@ -73,6 +71,7 @@ impl<M: Machine> Core<M> {
         if off.checked_add(new_len).is_none_or(|end| end > MAX_SIZE) {
             return Err(Errno::EINVAL);
         }
+        self.has_room()?;
         let more = if keep {
             new_len
         } else {
@@ -132,8 +131,7 @@ impl<M: Machine> Core<M> {
         if old_len != 0 {
             self.move_pages(space, old, new, old_len.min(new_len));
             if !keep {
-                space.vmas.remove(old, old_end);
-                self.zap(space, old, old_end, false);
+                self.unmap(space, old, old_end);
             }
         }
         self.settle(space);
@@ -142,21 +140,17 @@ impl<M: Machine> Core<M> {
 
     /// Moves present pages to another address; the hardware maps them there when they are touched.
     fn move_pages(&mut self, space: &mut Space, from: u64, to: u64, len: u64) {
-        let mut moved = Vec::new();
-        let (pool, hw) = (&mut self.pool, space.hw);
-        let first = from / PAGE_SIZE;
-        space
-            .pages
-            .update(first, (from + len) / PAGE_SIZE, |index, entry| {
-                let Some(frame) = entry.frame() else { return };
-                if let Some((mapping, _)) = entry.mapping() {
-                    pool.machine.unmap(hw, frame, mapping);
-                }
-                moved.push((index - first + to / PAGE_SIZE, frame));
-                *entry = Entry::EMPTY;
-            });
-        for (index, frame) in moved {
-            space.pages.set(index, Entry::unmapped(frame));
+        let (first, end) = (from / PAGE_SIZE, (from + len) / PAGE_SIZE);
+        let mut next = first;
+        while let Some((index, entry)) = space.pages.next(next, end) {
+            next = index + 1;
+            let Some(frame) = entry.frame() else { continue };
+            if let Some((mapping, _)) = entry.mapping() {
+                self.pool.machine.unmap(space.hw, frame, mapping);
+            }
+            space.pages.set(index, Entry::EMPTY);
+            let target = index - first + to / PAGE_SIZE;
+            space.pages.set(target, Entry::unmapped(frame));
         }
     }
 
@@ -170,37 +164,36 @@ impl<M: Machine> Core<M> {
     ) -> Result<Advised, Errno> {
         use consts::madvise::*;
         let holes = !space.vmas.is_covered(start, end);
-        let areas: Vec<(u64, Vma)> = space.vmas.clipped(start, end).collect();
+        let any = |space: &Space, test: &dyn Fn(&Vma) -> bool| {
+            let mut areas = space.vmas.clipped(start, end);
+            areas.any(|(_, vma)| test(&vma))
+        };
         let mut advised = Advised::Done;
         match advice {
             MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_HUGEPAGE
             | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT
             | MADV_MERGEABLE | MADV_UNMERGEABLE => {}
             MADV_DONTNEED | MADV_DONTNEED_LOCKED => {
-                for (at, vma) in areas {
-                    self.zap(space, at, vma.end, false);
-                }
+                self.zap(space, start, end, false);
             }
             MADV_FREE => {
-                if areas.iter().any(|(_, v)| v.object.is_some()) {
+                if any(space, &|v| v.object.is_some()) {
                     return Err(Errno::EINVAL);
                 }
-                for (at, vma) in areas {
-                    self.zap(space, at, vma.end, false);
-                }
+                self.zap(space, start, end, false);
             }
             MADV_REMOVE => {
-                if areas.iter().any(|(_, v)| !v.shared) {
+                if any(space, &|v| !v.shared) {
                     return Err(Errno::EINVAL);
                 }
-                if areas.iter().any(|(_, v)| v.prot & PROT_WRITE == 0) {
+                if any(space, &|v| v.prot & PROT_WRITE == 0) {
                     return Err(Errno::EACCES);
                 }
                 advised = Advised::Remove;
             }
             MADV_DONTFORK | MADV_DOFORK | MADV_WIPEONFORK | MADV_KEEPONFORK => {
                 let wipe = advice == MADV_WIPEONFORK;
-                if wipe && areas.iter().any(|(_, v)| v.object.is_some()) {
+                if wipe && any(space, &|v| v.object.is_some()) {
                     return Err(Errno::EINVAL);
                 }
                 if space.vmas.len() + 2 > MAX_MAPPINGS {
@@ -211,8 +204,8 @@ impl<M: Machine> Core<M> {
                     MADV_WIPEONFORK => Inherit::Wipe,
                     _ => Inherit::Copy,
                 };
-                space.vmas.change(start, end, |v| v.inherit = inherit);
-                self.settle(space);
+                self.has_room()?;
+                self.change(space, start, end, |v| v.inherit = inherit);
             }
             MADV_POPULATE_READ | MADV_POPULATE_WRITE => {
                 let access = match advice {

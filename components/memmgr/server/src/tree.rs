@@ -2,9 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 const LEAF: u64 = 64;
+/// Leaves that [`Tree::update`] empties at a time.
+const BLOCK: usize = 32;
 
 /// A value that can be absent.
 pub trait Slot: Copy {
@@ -17,6 +18,23 @@ pub trait Slot: Copy {
 struct Leaf<T> {
     used: u32,
     slots: [T; LEAF as usize],
+}
+
+impl<T: Slot> Leaf<T> {
+    /// Calls `f` for the values with an index in `first..end`; the first slot's index is `base`. Returns how many became absent.
+    fn update(&mut self, base: u64, first: u64, end: u64, f: &mut impl FnMut(u64, &mut T)) -> u64 {
+        let before = self.used;
+        let from = first.saturating_sub(base);
+        let to = (end - base).min(LEAF);
+        for at in from..to {
+            let slot = &mut self.slots[at as usize];
+            if !slot.is_empty() {
+                f(base + at, slot);
+                self.used -= u32::from(slot.is_empty());
+            }
+        }
+        u64::from(before - self.used)
+    }
 }
 
 /// The array.
@@ -84,28 +102,31 @@ impl<T: Slot> Tree<T> {
         if first >= end {
             return;
         }
-        let mut emptied = Vec::new();
-        for (&key, leaf) in self.leaves.range_mut(first / LEAF..=(end - 1) / LEAF) {
-            let base = key * LEAF;
-            let from = first.saturating_sub(base);
-            let to = (end - base).min(LEAF);
-            for at in from..to {
-                let slot = &mut leaf.slots[at as usize];
-                if slot.is_empty() {
-                    continue;
+        let mut key = first / LEAF;
+        let last = (end - 1) / LEAF;
+        loop {
+            // A bounded number of leaves at a time: the list of those that became empty must not grow with the range.
+            let mut emptied = [0; BLOCK];
+            let mut count = 0;
+            let mut next = None;
+            for (&at, leaf) in self.leaves.range_mut(key..=last) {
+                if count == BLOCK {
+                    next = Some(at);
+                    break;
                 }
-                f(base + at, slot);
-                if slot.is_empty() {
-                    leaf.used -= 1;
-                    self.used -= 1;
+                self.used -= leaf.update(at * LEAF, first, end, &mut f);
+                if leaf.used == 0 {
+                    emptied[count] = at;
+                    count += 1;
                 }
             }
-            if leaf.used == 0 {
-                emptied.push(key);
+            for at in &emptied[..count] {
+                self.leaves.remove(at);
             }
-        }
-        for key in emptied {
-            self.leaves.remove(&key);
+            match next {
+                Some(at) => key = at,
+                None => return,
+            }
         }
     }
 
@@ -130,12 +151,24 @@ impl<T: Slot> Tree<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     impl Slot for u32 {
         const EMPTY: u32 = 0;
         fn is_empty(&self) -> bool {
             *self == 0
         }
+    }
+
+    #[test]
+    fn many_leaves_can_be_emptied() {
+        let mut tree = Tree::new();
+        for index in 0..1000 {
+            tree.set(index * 100, 1u32);
+        }
+        tree.update(150, 99_850, |_, value| *value = 0);
+        assert_eq!((tree.len(), tree.leaves.len()), (3, 3));
+        assert_eq!(tree.next(101, u64::MAX), Some((99_900, 1)));
     }
 
     #[test]

@@ -148,15 +148,28 @@ impl Vmas {
         self.map.iter().map(|(&s, v)| (s, v))
     }
 
-    /// The mappings that touch `start..end`, clipped to it.
+    /// The first mapping that touches `start..end`, clipped to it.
+    pub fn first_in(&self, start: u64, end: u64) -> Option<(u64, Vma)> {
+        if start >= end {
+            return None;
+        }
+        let (s, v) = self.ending_above(start).filter(|&(s, _)| s < end)?;
+        let at = s.max(start);
+        let clipped = Vma {
+            off: v.offset_of(s, at),
+            end: v.end.min(end),
+            ..*v
+        };
+        Some((at, clipped))
+    }
+
+    /// The mappings that touch `start..end`, clipped to it, in order.
     pub fn clipped(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, Vma)> + '_ {
-        let from = self.find(start).map_or(start, |(s, _)| s);
-        self.map.range(from..end.max(from)).map(move |(&s, v)| {
-            let mut vma = *v;
-            let at = s.max(start);
-            vma.off = v.offset_of(s, at);
-            vma.end = v.end.min(end);
-            (at, vma)
+        let mut from = start;
+        core::iter::from_fn(move || {
+            let found = self.first_in(from, end)?;
+            from = found.1.end;
+            Some(found)
         })
     }
 
@@ -265,27 +278,17 @@ impl Vmas {
         }
     }
 
-    /// Removes what is mapped in the range; returns the pieces.
-    pub fn remove(&mut self, start: u64, end: u64) -> Vec<(u64, Vma)> {
+    /// Removes the first piece of what is mapped in the range.
+    pub fn remove_first(&mut self, start: u64, end: u64) -> Option<(u64, Vma)> {
+        if start >= end {
+            return None;
+        }
         self.split(start);
+        let at = self.map.range(start..end).next().map(|(&s, _)| s)?;
         self.split(end);
-        let starts: Vec<u64> = self.map.range(start..end).map(|(&s, _)| s).collect();
-        let mut pieces = Vec::with_capacity(starts.len());
-        for at in starts {
-            if let Some(vma) = self.take(at) {
-                self.less(vma.object);
-                pieces.push((at, vma));
-            }
-        }
-        pieces
-    }
-
-    /// Changes every mapping in the range.
-    pub fn change(&mut self, start: u64, end: u64, f: impl Fn(&mut Vma)) {
-        for (at, mut vma) in self.remove(start, end) {
-            f(&mut vma);
-            self.insert(at, vma);
-        }
+        let vma = self.take(at)?;
+        self.less(vma.object);
+        Some((at, vma))
     }
 
     /// Moves the start of a growing mapping down.
