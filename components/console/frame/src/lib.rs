@@ -40,6 +40,8 @@ pub enum Kind {
     Trace = b'T',
     /// Guest to host: the run is over; see [`Exit`].
     Exit = b'X',
+    /// Guest to host: the console listens from now on; no payload. What is sent to it earlier may be lost.
+    Ready = b'R',
     /// Host to guest: input for the terminal or standard input.
     Input = b'I',
     /// Host to guest: the input has ended; no payload.
@@ -56,6 +58,7 @@ impl Kind {
             b'L' => Self::Log,
             b'T' => Self::Trace,
             b'X' => Self::Exit,
+            b'R' => Self::Ready,
             b'I' => Self::Input,
             b'E' => Self::End,
             b'W' => Self::Window,

@@ -101,6 +101,7 @@ impl<U: Uart> Console<U> {
             room_wanted: false,
             ended: false,
         };
+        console.output.ready();
         console.pull();
         if console.input.take_news() {
             console.ready.signal();

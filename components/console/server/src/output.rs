@@ -65,6 +65,11 @@ impl Output {
         }
     }
 
+    /// Tells the host that the console listens.
+    pub(crate) fn ready(&mut self) {
+        self.put(Kind::Ready, &[]);
+    }
+
     /// Queues program output; returns how many bytes were taken.
     pub(crate) fn program(&mut self, data: &[u8]) -> usize {
         let room = (SIZE - LOG_RESERVE - EXIT_RESERVE).saturating_sub(self.queue.len() + HEADER);

@@ -3,6 +3,7 @@
 use console_frame::{Decoder, Event, Exit, Kind};
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::sync::mpsc::Sender;
 
 /// How much of the text outside frames is kept to show when the system fails, in bytes.
 const KEPT: usize = 4096;
@@ -20,6 +21,7 @@ pub struct Demux<O, M> {
     raw: VecDeque<u8>,
     /// Raw text was shown without the end of its line.
     open_line: bool,
+    ready: Option<Sender<()>>,
 }
 
 impl<O: Write, M: Write> Demux<O, M> {
@@ -33,7 +35,13 @@ impl<O: Write, M: Write> Demux<O, M> {
             pending: Vec::new(),
             raw: VecDeque::new(),
             open_line: false,
+            ready: None,
         }
+    }
+
+    /// Sends a word once the guest's console listens.
+    pub fn tell_ready(&mut self, ready: Sender<()>) {
+        self.ready = Some(ready);
     }
 
     /// Takes the next bytes of the line. Gives how the run ended once that is known; what follows is not looked at.
@@ -70,6 +78,14 @@ impl<O: Write, M: Write> Demux<O, M> {
                 kind: Kind::Exit,
                 len: 0,
             } => return Ok(Some(Exit::System(-1))),
+            Event::Begin {
+                kind: Kind::Ready, ..
+            } => {
+                if let Some(ready) = self.ready.take() {
+                    // Nobody waits for it if there is no input.
+                    let _ = ready.send(());
+                }
+            }
             Event::Begin { .. } => self.pending.clear(),
             Event::Data { kind, bytes, last } => match kind {
                 Kind::Output => self.output.write_all(bytes)?,
@@ -86,7 +102,7 @@ impl<O: Write, M: Write> Demux<O, M> {
                     }
                 }
                 // These go the other way; a guest that sends them is not worth more than ignoring them.
-                Kind::Input | Kind::End | Kind::Window => {}
+                Kind::Ready | Kind::Input | Kind::End | Kind::Window => {}
             },
         }
         Ok(None)

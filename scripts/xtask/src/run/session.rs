@@ -54,11 +54,13 @@ pub fn run(machine: &Machine, settings: &Settings) -> Result<u8> {
         None
     };
     watch_serial(line_out, &news);
-    let frames = write_frames(line_in);
+    let (ready, listening) = mpsc::channel();
+    let frames = write_frames(line_in, listening);
     watch_input(settings.tty, frames.clone(), &news);
 
     let messages = Messages { raw: settings.tty };
     let mut demux = Demux::new(std::io::stdout(), messages, settings.verbose);
+    demux.tell_ready(ready);
     let end = pump(&received, &mut demux, deadline, &frames);
     let status = match end {
         End::Guest(exit) => status_of(exit),
@@ -204,10 +206,17 @@ fn watch_serial(mut line: ChildStdout, news: &Sender<News>) {
     });
 }
 
-/// Gives the queue of frames for the guest. The line takes bytes as fast as the guest reads them.
-fn write_frames(mut line: impl Write + Send + 'static) -> SyncSender<Vec<u8>> {
+/// Gives the queue of frames for the guest. They wait until its console listens: what came earlier would be lost when it
+/// sets the device up. From then on the line takes bytes as fast as the guest reads them.
+fn write_frames(
+    mut line: impl Write + Send + 'static,
+    listening: mpsc::Receiver<()>,
+) -> SyncSender<Vec<u8>> {
     let (frames, waiting) = mpsc::sync_channel::<Vec<u8>>(WAITING);
     thread::spawn(move || {
+        if listening.recv().is_err() {
+            return;
+        }
         for frame in waiting {
             if line.write_all(&frame).and_then(|()| line.flush()).is_err() {
                 return;

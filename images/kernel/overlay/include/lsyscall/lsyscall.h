@@ -20,6 +20,8 @@
 
 /* Immediate of an `svc`, in its exception syndrome. */
 #define ESR_SVC_IMMEDIATE(esr)      ((esr) & MASK(16))
+/* The one immediate with which a foreign thread makes seL4's own calls; Linux ignores the immediate. */
+#define SVC_NATIVE                  1
 
 /* Bits of CNTKCTL_EL1: what EL0 may use of the generic timer. */
 #define CNTKCTL_EL0PCTEN            BIT(0)  /* physical counter */
@@ -34,7 +36,7 @@ static inline bool_t isForeignThread(tcb_t *thread)
 /* Is the `svc` that entered the kernel a Linux system call? */
 static inline bool_t isForeignSyscall(tcb_t *thread)
 {
-    return unlikely(isForeignThread(thread)) && ESR_SVC_IMMEDIATE(getESR()) == 0;
+    return unlikely(isForeignThread(thread)) && ESR_SVC_IMMEDIATE(getESR()) != SVC_NATIVE;
 }
 
 /* Lets the thread about to run read the counters, and use the physical timer if it is native. */
