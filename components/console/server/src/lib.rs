@@ -102,6 +102,7 @@ impl<U: Uart> Console<U> {
             ended: false,
         };
         console.output.ready();
+        console.push();
         console.pull();
         if console.input.take_news() {
             console.ready.signal();

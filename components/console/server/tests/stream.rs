@@ -114,6 +114,7 @@ fn output_log_trace_and_exit_are_frames_in_order() {
     assert_eq!(
         frames(&device.0.borrow().from_guest),
         [
+            (b'R', Vec::new()),
             (b'O', b"hi\xff\n".to_vec()),
             (b'L', b"\x03started".to_vec()),
             (b'T', b"[1] close(3) = 0\n".to_vec()),
@@ -142,7 +143,8 @@ fn plain_output_is_text() {
 
 #[test]
 fn a_full_device_is_fed_by_its_interrupts() {
-    let (mut console, device) = console("console=framed", 3);
+    let (mut console, device) = console("console=framed", 4);
+    device.0.borrow_mut().room = 3;
     assert_eq!(console.write(Bytes::new(b"hello")), Ok(5));
     assert!(device.0.borrow().tx_interrupts);
     assert_eq!(console.queued(), Ok(6));
@@ -150,7 +152,7 @@ fn a_full_device_is_fed_by_its_interrupts() {
     console.notified(1);
     assert_eq!(
         frames(&device.0.borrow().from_guest),
-        [(b'O', b"hello".to_vec())]
+        [(b'R', Vec::new()), (b'O', b"hello".to_vec())]
     );
     assert!(!device.0.borrow().tx_interrupts);
     assert_eq!(device.0.borrow().wakes, 0);
