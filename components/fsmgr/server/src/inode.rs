@@ -305,11 +305,6 @@ impl Inode {
         self.ctime.set(now);
     }
 
-    /// Whether two handles mean one file.
-    pub fn same(&self, other: &Inode) -> bool {
-        self.ino == other.ino && self.sb.dev == other.sb.dev
-    }
-
     /// The locks, made on first use.
     pub fn locks(&self, make: impl FnOnce() -> Locks) -> &Locks {
         self.locks.get_or_init(|| Box::new(make()))

@@ -30,9 +30,7 @@ pub mod resolve {
     pub const BENEATH: u64 = 8;
     /// The starting directory is the root.
     pub const IN_ROOT: u64 = 16;
-    /// Only what is in the cache (everything is).
-    pub const CACHED: u64 = 32;
-    /// Every bit known.
+    /// Every bit known; the sixth is RESOLVE_CACHED, and everything is in memory.
     pub const ALL: u64 = 63;
 }
 

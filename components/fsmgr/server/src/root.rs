@@ -82,7 +82,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let mount = self
             .vfs
             .mounts
-            .detached(&sb, root, MountFlags::empty(), b"rootfs");
+            .detached(&sb, root, MountFlags::empty(), b"tmpfs");
         self.vfs.mounts.attach(&mount, None)?;
         let top = Path {
             dentry: Rc::clone(&mount.root),

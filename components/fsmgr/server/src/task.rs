@@ -107,16 +107,4 @@ impl Tasks {
     pub fn remove(&mut self, thread: ThreadIdx) -> Option<Thread> {
         self.threads.get_mut(thread.index())?.take()
     }
-
-    /// All threads.
-    pub fn all(&self) -> impl Iterator<Item = (ThreadIdx, &Thread)> {
-        let with_index = self.threads.iter().enumerate();
-        with_index.filter_map(|(i, t)| Some((ThreadIdx(u16::try_from(i).ok()?), t.as_ref()?)))
-    }
-
-    /// The leader of a process, as far as this component knows it.
-    pub fn leader(&self, pid: u32) -> Option<&Thread> {
-        let entry = self.table.find(pid)?;
-        self.get(ThreadIdx(u16::try_from(entry.leader).ok()?)).ok()
-    }
 }

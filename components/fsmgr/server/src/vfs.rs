@@ -1,6 +1,5 @@
 //! The tree as a whole: mounts, and how files come into being and go.
 
-use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
@@ -19,7 +18,7 @@ use crate::mount::{Mount, Namespace, Path};
 use crate::perm;
 use crate::pipe::Pipe;
 use crate::procfs::Node;
-use crate::unix::Socket;
+use crate::unix::{Names, Socket};
 use crate::vmo::Graveyard;
 use crate::wait::RunList;
 use lsyscall_abi::OpenFlags;
@@ -37,6 +36,8 @@ pub struct Vfs {
     pub graveyard: Rc<Graveyard>,
     /// Threads to be run again.
     pub run: Rc<RunList>,
+    /// Sockets with abstract names.
+    pub names: Names,
     /// Descriptions.
     pub files: Rc<FileCount>,
     /// Where pipes, sockets and the like live.
@@ -78,6 +79,7 @@ impl Vfs {
             counters,
             graveyard,
             run: Rc::new(RunList::default()),
+            names: Names::default(),
             files: Rc::new(FileCount::default()),
             pseudo,
             unnamed,
@@ -511,6 +513,3 @@ pub const MODE_BITS: u32 = 0o7777;
 pub const DIR_MODE_BITS: u32 = 0o777 | S_ISVTX;
 /// The type bits of a character device.
 pub const CHAR_DEVICE: u32 = S_IFCHR;
-
-/// Owned bytes of a name.
-pub type Name = Box<[u8]>;

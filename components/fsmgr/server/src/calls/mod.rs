@@ -3,6 +3,7 @@
 mod attr;
 mod descriptor;
 mod ioctl;
+mod message;
 mod mmap;
 mod mount;
 mod names;
@@ -201,6 +202,28 @@ handlers! {
     socketpair(self, c, domain: u32, kind: u32, protocol: i32, out: UserPtr<FdPair>) {
         self.socketpair_call(c, domain, kind, protocol, out)
     };
+    bind(self, c, fd: Fd, addr: UserSlice) self.bind_call(c, fd.0, addr);
+    listen(self, c, fd: Fd, backlog: i32) self.listen_call(c, fd.0, backlog);
+    connect(self, c, fd: Fd, addr: UserSlice) self.connect_call(c, fd.0, addr);
+    accept(self, c, fd: Fd, addr: UserAddr, len: UserPtr<u32>) self.accept_call(c, fd.0, addr.0, len, 0);
+    accept4(self, c, fd: Fd, addr: UserAddr, len: UserPtr<u32>, flags: u32) self.accept_call(c, fd.0, addr.0, len, flags);
+    getsockname(self, c, fd: Fd, addr: UserAddr, len: UserPtr<u32>) self.name_call(c, fd.0, addr.0, len, false);
+    getpeername(self, c, fd: Fd, addr: UserAddr, len: UserPtr<u32>) self.name_call(c, fd.0, addr.0, len, true);
+    sendto(self, c, fd: Fd, buf: UserSlice, flags: u32, addr: UserAddr, len: u32) {
+        self.sendto_call(c, fd.0, buf, flags, UserSlice::new(addr.0, len as usize))
+    };
+    recvfrom(self, c, fd: Fd, buf: UserSlice, flags: u32, addr: UserAddr, len: UserPtr<u32>) {
+        self.recvfrom_call(c, fd.0, buf, flags, addr.0, len)
+    };
+    sendmsg(self, c, fd: Fd, msg: UserPtr<MsgHdr>, flags: u32) self.sendmsg_call(c, fd.0, msg, flags);
+    recvmsg(self, c, fd: Fd, msg: UserPtr<MsgHdr>, flags: u32) self.recvmsg_call(c, fd.0, msg, flags);
+    setsockopt(self, c, fd: Fd, level: i32, name: i32, value: UserSlice) {
+        self.setsockopt_call(c, fd.0, level, name, value)
+    };
+    getsockopt(self, c, fd: Fd, level: i32, name: i32, value: UserAddr, len: UserPtr<u32>) {
+        self.getsockopt_call(c, fd.0, level, name, value.0, len)
+    };
+    shutdown(self, c, fd: Fd, how: i32) self.shutdown_call(c, fd.0, how);
 
     sync(self, _c) OK;
     syncfs(self, c, fd: Fd) self.flushed(c, fd);

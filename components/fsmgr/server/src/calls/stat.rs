@@ -199,8 +199,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if in_memory {
             let stats = self.mem.stats()?;
             let used = sb.used.get();
-            let total = sb.size_limit.get().min(stats.total);
-            let free = stats.free.min(total.saturating_sub(used));
+            // Without a limit of its own, a file system can grow into all free memory.
+            let limit = sb.size_limit.get();
+            let free = stats.free.min(limit.saturating_sub(used));
+            let total = limit.min(used.saturating_add(free));
             statfs.blocks = total / PAGE_SIZE;
             statfs.bfree = free / PAGE_SIZE;
             statfs.bavail = statfs.bfree;

@@ -6,6 +6,7 @@ mod pipes;
 mod polling;
 mod proc;
 mod random_calls;
+mod sockets;
 mod terminal;
 
 use std::cell::RefCell;

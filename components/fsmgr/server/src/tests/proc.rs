@@ -51,7 +51,7 @@ fn the_system() {
         .starts_with("MemTotal:          65536 kB\nMemFree:           32768 kB\n"));
     assert!(r
         .slurp("/proc/mounts")
-        .starts_with("rootfs / tmpfs rw,relatime 0 0\ndevtmpfs /dev devtmpfs rw,relatime 0 0\n"));
+        .starts_with("tmpfs / tmpfs rw,relatime 0 0\ndevtmpfs /dev devtmpfs rw,relatime 0 0\n"));
     assert!(r.slurp("/proc/stat").contains("btime 1700000000\n"));
     assert_eq!(r.slurp("/proc/sys/kernel/ostype"), "Linux\n");
     assert_eq!(

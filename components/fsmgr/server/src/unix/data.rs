@@ -122,16 +122,17 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     }
 
     pub(crate) fn write_socket(&mut self, socket: &Rc<Socket>, src: Src<'_>) -> Result<Io, Errno> {
-        self.deliver(socket, None, src, Vec::new())
+        self.deliver(socket, None, src, &mut Vec::new())
     }
 
-    /// Sends bytes to the other end, or to `to`, with descriptors. A message goes whole or not at all.
+    /// Sends bytes to the other end, or to `to`, with descriptors (which are taken if it succeeds). A message goes whole or
+    /// not at all.
     pub(crate) fn deliver(
         &mut self,
         socket: &Rc<Socket>,
         to: Option<&Rc<Socket>>,
         src: Src<'_>,
-        rights: Vec<Rc<File>>,
+        rights: &mut Vec<Rc<File>>,
     ) -> Result<Io, Errno> {
         if socket.write_shut.get() {
             return Err(Errno::EPIPE);
@@ -179,7 +180,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Some(last) if joins && last.creds == creds => last.len += moved,
             _ => records.push_back(Record {
                 len: moved,
-                rights,
+                rights: core::mem::take(rights),
                 from: socket.name.borrow().clone(),
                 creds,
             }),

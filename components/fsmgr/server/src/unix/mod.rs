@@ -1,6 +1,6 @@
 //! Sockets of the local family (unix(7)): what a socket is; the calls are in `calls/socket.rs`.
 
-mod data;
+pub mod data;
 pub mod message;
 
 use alloc::collections::VecDeque;
@@ -10,6 +10,8 @@ use core::cell::{Cell, RefCell};
 
 use lsyscall_abi::consts::socket_type::{SOCK_DGRAM, SOCK_STREAM};
 use lsyscall_abi::PollFlags;
+
+use hashbrown::HashMap;
 
 use crate::file::File;
 use crate::pipe::Ring;
@@ -31,6 +33,36 @@ pub struct PeerCreds {
     pub uid: u32,
     /// Group id.
     pub gid: u32,
+}
+
+impl PeerCreds {
+    /// As struct ucred.
+    pub fn to_bytes(self) -> [u8; 12] {
+        let mut out = [0; 12];
+        let words = [self.pid as u32, self.uid, self.gid];
+        for (to, word) in out.chunks_exact_mut(4).zip(words) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        out
+    }
+}
+
+/// Sockets with abstract names.
+#[derive(Default)]
+pub struct Names(RefCell<HashMap<Vec<u8>, Weak<Socket>>>);
+
+impl Names {
+    /// The socket of a name, while it is there.
+    pub fn get(&self, name: &[u8]) -> Option<Rc<Socket>> {
+        self.0.borrow().get(name)?.upgrade()
+    }
+
+    /// Gives a socket a name.
+    pub fn add(&self, name: &[u8], socket: &Rc<Socket>) {
+        let mut names = self.0.borrow_mut();
+        names.retain(|_, s| s.strong_count() > 0);
+        names.insert(name.to_vec(), Rc::downgrade(socket));
+    }
 }
 
 /// Bytes that belong together: a message, or what was written to a stream since descriptors came along.
@@ -218,16 +250,9 @@ impl Socket {
         self.queue.wake();
         if let Some(peer) = self.other() {
             if !self.is_datagram() {
-                if writes {
-                    peer.read_ended();
-                }
                 peer.queue.wake();
             }
         }
-    }
-
-    fn read_ended(&self) {
-        self.queue.wake();
     }
 
     /// The last description of it was closed.
