@@ -13,7 +13,7 @@ use crate::limits;
 use crate::machine::Machine;
 use crate::machine::Regs;
 use crate::signal::Queue;
-use crate::state::{AddressSpace, Continuation, Life, Parked, ProcIdx, Process, Thread};
+use crate::state::{AddressSpace, Continuation, Life, Parked, ProcIdx, Process, State, Thread};
 use crate::{Parts, ProcMgr};
 
 /// Flags of clone(2) that matter here.
@@ -79,6 +79,7 @@ impl<P: Parts> ProcMgr<P> {
         if f & flags::UNSUPPORTED != 0
             || f & flags::SIGHAND != 0 && f & flags::VM == 0
             || f & flags::THREAD != 0 && f & flags::SIGHAND == 0
+            || f & flags::THREAD != 0 && f & flags::VFORK != 0
             || f & flags::SIGHAND != 0 && f & flags::CLEAR_SIGHAND != 0
             || request.exit_signal > 64
         {
@@ -102,54 +103,94 @@ impl<P: Parts> ProcMgr<P> {
         }
         self.free_thread()?;
         if self.ready(t).0 != 0 && f & flags::THREAD == 0 {
-            return self.restart_for_signal(t);
+            // Signals first, then the call again: fork is never interrupted half-way.
+            let regs = self.machine.read(t);
+            self.enter_user(t, regs, Some(Errno::ERESTARTNOINTR));
+            return Ok(Flow::Taken);
         }
-        let regs = self.machine.read(t);
-        let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
-        let area = (!process.fp_areas).trailing_zeros() as usize;
-        if area as u64 >= shim::FP_AREAS {
-            return Err(Errno::EAGAIN);
-        }
-        process.fp_areas |= 1 << area;
-        let mut to_shim = regs;
-        to_shim.x[0] = area_address(area);
-        to_shim.pc = SHIM_BASE + shim::at::SAVE_FP;
-        let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
-        thread.continuation = Some(Continuation::SaveFp {
-            regs,
-            clone: request,
-            area,
-        });
-        self.machine.write(t, &to_shim, true);
+        let Some(area) = self.take_area(p) else {
+            self.set_state(t, State::Parked(Parked::Clone(request)));
+            return Ok(Flow::Park);
+        };
+        self.send_to_save(t, request, area);
         Ok(Flow::Taken)
     }
 
-    /// Signals first, then the call again (fork is never interrupted half-way).
-    fn restart_for_signal(&mut self, t: ThreadIdx) -> SysResult {
-        self.machine.stop(t);
+    /// Sends the caller of clone to the shim page, to save its vector registers.
+    fn send_to_save(&mut self, t: ThreadIdx, clone: Request, area: usize) {
         let regs = self.machine.read(t);
-        self.enter_user(t, regs, Some(Errno::ERESTARTNOINTR));
-        Ok(Flow::Taken)
+        let mut to_shim = regs;
+        to_shim.x[0] = area_address(area);
+        to_shim.pc = SHIM_BASE + shim::at::SAVE_FP;
+        let save = Continuation::Save { regs, clone, area };
+        self.set_state(t, State::Shim(save));
+        self.machine.write(t, &to_shim, true);
+    }
+
+    /// Takes a free save area of the process's address space.
+    fn take_area(&mut self, p: ProcIdx) -> Option<usize> {
+        let space = self.process(p)?.space.as_ref()?;
+        let areas = space.fp_areas.get();
+        let area = (!areas).trailing_zeros();
+        if u64::from(area) >= shim::FP_AREAS {
+            return None;
+        }
+        space.fp_areas.set(areas | 1 << area);
+        Some(area as usize)
+    }
+
+    /// A save area is free again: the next clone that waits for one in this address space goes on.
+    pub(crate) fn free_area(&mut self, t: ThreadIdx, area: usize) {
+        let space = self
+            .thread(t)
+            .and_then(|th| self.process(th.process)?.space.clone());
+        let Some(space) = space else {
+            return;
+        };
+        space.fp_areas.set(space.fp_areas.get() & !(1 << area));
+        self.wake_cloner(&space);
+    }
+
+    fn wake_cloner(&mut self, space: &Rc<AddressSpace>) {
+        let next = self.threads.iter().position(|thread| {
+            thread.as_ref().is_some_and(|thread| {
+                matches!(thread.state, State::Parked(Parked::Clone(_)))
+                    && self
+                        .process(thread.process)
+                        .and_then(|p| p.space.as_ref())
+                        .is_some_and(|s| Rc::ptr_eq(s, space))
+            })
+        });
+        let Some(t) = next.map(|index| ThreadIdx(index as u16)) else {
+            return;
+        };
+        let Some(p) = self.thread(t).map(|th| th.process) else {
+            return;
+        };
+        if let Some(area) = self.take_area(p) {
+            if let Some(Parked::Clone(request)) = self.unpark(t) {
+                self.replies.forget(t);
+                self.send_to_save(t, request, area);
+            }
+        }
     }
 
     /// The shim page has done its part for a thread; `pc` tells whether it is really there.
     pub(crate) fn continue_from_shim(&mut self, t: ThreadIdx, pc: u64) {
-        let Some(thread) = self.thread_mut(t) else {
-            return;
-        };
-        let Some(continuation) = thread.continuation.take() else {
+        let Some(State::Shim(continuation)) = self.set_state(t, State::Held) else {
             return;
         };
         let expected = match continuation {
-            Continuation::SaveFp { .. } => shim::at::SAVE_FP_SVC + 4,
-            Continuation::LoadFp { .. } => shim::at::LOAD_FP_SVC + 4,
-            Continuation::ZeroFp { .. } => shim::at::ZERO_FP_SVC + 4,
+            Continuation::Save { .. } => shim::at::SAVE_FP_SVC + 4,
+            Continuation::Load { .. } => shim::at::LOAD_FP_SVC + 4,
+            Continuation::Zero { .. } => shim::at::ZERO_FP_SVC + 4,
         };
         if pc != SHIM_BASE + expected {
-            log::warn!("thread {} left the shim page at {pc:#x}", t.0);
+            // A program jumped over a part of it: the worse for its vector registers.
+            log::debug!("thread {} left the shim page at {pc:#x}", t.0);
         }
         match continuation {
-            Continuation::SaveFp {
+            Continuation::Save {
                 mut regs,
                 clone,
                 area,
@@ -157,10 +198,9 @@ impl<P: Parts> ProcMgr<P> {
                 match self.clone_finish(t, &regs, clone, area) {
                     Ok((tid, Some(child))) => {
                         regs.x[0] = tid as u64;
-                        if let Some(thread) = self.thread_mut(t) {
-                            thread.parked = Some(Parked::Vfork { regs, child });
-                        }
                         self.machine.stop(t);
+                        self.machine.write(t, &regs, false);
+                        self.set_state(t, State::Parked(Parked::Vfork(child)));
                         return;
                     }
                     Ok((tid, None)) => regs.x[0] = tid as u64,
@@ -171,29 +211,11 @@ impl<P: Parts> ProcMgr<P> {
                 }
                 self.enter_user(t, regs, None);
             }
-            Continuation::LoadFp { regs, area } => {
+            Continuation::Load { regs, area } => {
                 self.free_area(t, area);
                 self.enter_user(t, regs, None);
             }
-            Continuation::ZeroFp { regs } => self.enter_user(t, regs, None),
-        }
-    }
-
-    pub(crate) fn free_area(&mut self, t: ThreadIdx, area: usize) {
-        let Some(p) = self.thread(t).map(|th| th.process) else {
-            return;
-        };
-        let Some(space) = self.process(p).and_then(|p| p.space.clone()) else {
-            return;
-        };
-        for process in self.procs.iter_mut().flatten() {
-            if process
-                .space
-                .as_ref()
-                .is_some_and(|s| Rc::ptr_eq(s, &space))
-            {
-                process.fp_areas &= !(1 << area);
-            }
+            Continuation::Zero { regs } => self.enter_user(t, regs, None),
         }
     }
 
@@ -211,10 +233,6 @@ impl<P: Parts> ProcMgr<P> {
         let (p, process) = self.caller_process(t).ok_or(Errno::ESRCH)?;
         let space = process.space.clone().ok_or(Errno::ESRCH)?;
         let tid = self.new_pid()?;
-        if f & flags::PARENT_SETTID != 0 {
-            self.mem
-                .copy_out(Space::Thread(t), request.parent_tid, &tid.to_le_bytes())?;
-        }
         let parent_thread = self.thread(t).ok_or(Errno::ESRCH)?;
         let thread = Thread {
             tid,
@@ -232,9 +250,8 @@ impl<P: Parts> ProcMgr<P> {
             } else {
                 0
             },
-            parked: None,
-            continuation: None,
-            stopped: false,
+            state: State::Held,
+            queued: false,
             fault: (0, 0),
             comm: parent_thread.comm,
         };
@@ -242,7 +259,9 @@ impl<P: Parts> ProcMgr<P> {
             space
         } else {
             let (mm, cap) = self.mem.mm_fork(space.mm)?;
-            Rc::new(AddressSpace { mm, vspace: cap.0 })
+            let copy = AddressSpace::new(mm, cap.0);
+            copy.fp_areas.set(1 << area);
+            Rc::new(copy)
         };
         let made = self.attach_clone(t, child, &own_space, f);
         if let Err(errno) = made {
@@ -256,7 +275,7 @@ impl<P: Parts> ProcMgr<P> {
             self.release_space(own_space);
             p
         } else {
-            match self.new_process(t, tid, child, own_space, &request, area) {
+            match self.new_process(t, tid, child, own_space, &request) {
                 Ok(child_process) => child_process,
                 Err((errno, space)) => {
                     self.undo_clone(child);
@@ -273,7 +292,7 @@ impl<P: Parts> ProcMgr<P> {
             },
         );
         if f & flags::CHILD_SETTID != 0 {
-            // Linux ignores a bad address here too: the child would see it.
+            // A bad address is nobody's error, as in Linux.
             let _ = self
                 .mem
                 .copy_out(Space::Thread(child), request.child_tid, &tid.to_le_bytes());
@@ -289,19 +308,22 @@ impl<P: Parts> ProcMgr<P> {
         let mut to_shim = start;
         to_shim.x[0] = area_address(area);
         to_shim.pc = SHIM_BASE + shim::at::LOAD_FP;
-        if let Some(thread) = self.thread_mut(child) {
-            thread.continuation = Some(Continuation::LoadFp { regs: start, area });
+        let load = Continuation::Load { regs: start, area };
+        self.set_state(child, State::Shim(load));
+        self.note_change(child_process);
+        self.publish_thread(child);
+        self.publish_header();
+        self.machine.write(child, &to_shim, true);
+        if f & flags::PARENT_SETTID != 0 {
+            let to = Space::Thread(t);
+            let _ = self
+                .mem
+                .copy_out(to, request.parent_tid, &tid.to_le_bytes());
         }
         if f & flags::VM == 0 {
             // The area of a copied address space is the child's own: the parent's is free again.
-            if let Some(process) = self.process_mut(p) {
-                process.fp_areas &= !(1 << area);
-            }
+            self.free_area(t, area);
         }
-        self.publish_thread(child);
-        self.publish_process(child_process);
-        self.publish_header();
-        self.machine.write(child, &to_shim, true);
         Ok((tid, (f & flags::VFORK != 0).then_some(child_process)))
     }
 
@@ -335,7 +357,6 @@ impl<P: Parts> ProcMgr<P> {
         leader: ThreadIdx,
         space: Rc<AddressSpace>,
         request: &Request,
-        area: usize,
     ) -> Result<ProcIdx, (Errno, Rc<AddressSpace>)> {
         let now = self.now();
         let Some((parent, from)) = self.caller_process(caller) else {
@@ -347,6 +368,7 @@ impl<P: Parts> ProcMgr<P> {
             parent
         };
         let vfork = request.flags & flags::VFORK != 0;
+        let comm = self.thread(caller).map_or(from.comm, |thread| thread.comm);
         let mut actions = from.actions.clone();
         if request.flags & flags::CLEAR_SIGHAND != 0 {
             actions.reset_for_exec();
@@ -362,11 +384,6 @@ impl<P: Parts> ProcMgr<P> {
             stop_unreported: false,
             continue_unreported: false,
             space: Some(space.clone()),
-            fp_areas: if request.flags & flags::VM != 0 {
-                from.fp_areas
-            } else {
-                1 << area
-            },
             actions,
             pending: Queue::default(),
             exit_signal: if request.flags & flags::PARENT != 0 {
@@ -378,6 +395,10 @@ impl<P: Parts> ProcMgr<P> {
             subreaper: false,
             has_execed: false,
             vfork_parent: vfork.then_some(caller),
+            doomed: false,
+            leader_status: None,
+            comm,
+            changed: false,
             ids: from.ids,
             limits: from.limits,
             itimer: (0, 0),
@@ -396,20 +417,17 @@ impl<P: Parts> ProcMgr<P> {
 
     /// vfork's parent goes on.
     pub(crate) fn release_vfork(&mut self, p: ProcIdx) {
-        let Some(process) = self.process_mut(p) else {
+        let Some(parent) = self.process_mut(p).and_then(|p| p.vfork_parent.take()) else {
             return;
         };
-        let Some(parent) = process.vfork_parent.take() else {
-            return;
-        };
-        let Some(thread) = self.thread_mut(parent) else {
-            return;
-        };
-        match thread.parked.take() {
-            Some(Parked::Vfork { regs, child }) if child == p => {
-                self.enter_user(parent, regs, None)
+        match self.thread(parent).map(|th| &th.state) {
+            Some(&State::Parked(Parked::Vfork(child))) if child == p => {
+                let regs = self.machine.read(parent);
+                self.set_state(parent, State::Entering(regs, None));
+                self.look(parent);
             }
-            other => thread.parked = other,
+            // It has been killed meanwhile.
+            _ => {}
         }
     }
 

@@ -7,6 +7,7 @@ use memmgr_api::{FaultKind, MemEvent, MemMgr};
 
 use crate::machine::Machine;
 use crate::signal::Info;
+use crate::state::State;
 use crate::{Parts, ProcMgr};
 
 impl<P: Parts> ProcMgr<P> {
@@ -14,6 +15,7 @@ impl<P: Parts> ProcMgr<P> {
     pub(crate) fn take_mem_events(&mut self) {
         while let Ok(Some(event)) = self.mem.next_event() {
             self.fault(&event);
+            self.drain();
         }
     }
 
@@ -30,11 +32,10 @@ impl<P: Parts> ProcMgr<P> {
             FaultKind::Arithmetic => (SIGFPE, 7),
             FaultKind::OutOfMemory => (SIGKILL, 0),
         };
-        let Some(thread) = self.thread_mut(t) else {
+        let Some(thread) = self.thread(t) else {
             return;
         };
         let p = thread.process;
-        thread.fault = (event.addr, event.esr);
         log::debug!(
             "thread {} faults: {:?} at {:#x}, pc {:#x}",
             thread.tid,
@@ -42,16 +43,30 @@ impl<P: Parts> ProcMgr<P> {
             event.addr,
             event.pc
         );
-        if signal == SIGKILL || thread.continuation.is_some() {
-            if signal == SIGKILL {
-                log::warn!("out of memory: process of thread {} is killed", thread.tid);
-            }
-            return self.exit_process(p, signal);
+        if signal == SIGKILL {
+            log::warn!("out of memory: process of thread {} is killed", thread.tid);
+            return self.exit_process(p, SIGKILL);
         }
-        self.machine.stop(t);
+        let stopped = match thread.state {
+            State::User => false,
+            State::Stopped(_) => true,
+            // In the shim page, which no program has a reason to unmap.
+            State::Shim(_) => return self.exit_process(p, signal),
+            State::Held | State::Parked(_) | State::Entering(..) => return,
+        };
         let regs = self.machine.read(t);
+        if event.pc != 0 && regs.pc != event.pc {
+            // A signal came first. If the thread comes back to that instruction, it faults again.
+            return;
+        }
+        if let Some(thread) = self.thread_mut(t) {
+            thread.fault = (event.addr, event.esr);
+        }
         self.force_signal(t, Info::fault(Signal(signal), code, event.addr));
-        self.enter_user(t, regs, None);
+        if !stopped {
+            self.set_state(t, State::Held);
+            self.enter_user(t, regs, None);
+        }
     }
 
     /// Takes what fsmgr has to tell.
@@ -78,6 +93,7 @@ impl<P: Parts> ProcMgr<P> {
                     self.signal_group(pgid, info);
                 }
             }
+            self.drain();
         }
     }
 }

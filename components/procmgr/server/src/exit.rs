@@ -1,68 +1,65 @@
 //! The end of threads and processes.
 
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use console_api::Console;
 use fsmgr_api::FsMgr;
-use lsyscall_abi::signal::{SIGCHLD, SIGCONT, SIGHUP};
-use lsyscall_abi::{Signal, ThreadIdx};
+use lsyscall_abi::signal::{SIGCHLD, SIGCONT, SIGHUP, SIGKILL};
+use lsyscall_abi::{SigSet, Signal, ThreadIdx};
 use memmgr_api::{MemMgr, Space, UserMemory};
 use timemgr_api::TimeMgr;
 
 use crate::machine::Machine;
 use crate::signal::action::{SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN};
-use crate::signal::Info;
-use crate::state::{Continuation, Life, ProcIdx};
+use crate::signal::{Info, Queue};
+use crate::state::{Continuation, Life, ProcIdx, Process, State};
 use crate::wait::Change;
 use crate::{Parts, ProcMgr};
 
 /// Exit reasons on the console: ended by itself.
-const EXITED: u8 = 0;
+pub(crate) const EXITED: u8 = 0;
 /// Exit reasons on the console: killed by a signal.
 const KILLED: u8 = 1;
 
 impl<P: Parts> ProcMgr<P> {
-    /// One thread ends with an exit code; the process ends with its last one.
+    /// One thread ends with an exit code; the process ends with its last one. Its status is then its leader's.
     pub(crate) fn exit_thread(&mut self, t: ThreadIdx, code: i32) {
-        let Some(p) = self.thread(t).map(|th| th.process) else {
+        let Some((p, tid)) = self.thread(t).map(|th| (th.process, th.tid)) else {
             return;
         };
-        let last = self
-            .process(p)
-            .is_none_or(|process| process.threads.len() <= 1);
-        if last {
-            let status = (code & 0xff) << 8;
+        let status = (code & 0xff) << 8;
+        let Some(process) = self.process_mut(p) else {
+            return;
+        };
+        if process.pid == tid {
+            process.leader_status = Some(status);
+        }
+        if process.threads.len() <= 1 {
+            let status = process.leader_status.unwrap_or(status);
             return self.exit_process(p, status);
         }
         self.bury_thread(t);
-        self.publish_process(p);
+        self.retarget(p, SigSet(u64::MAX));
+        self.publish_header();
     }
 
     /// Takes a thread out of the system.
     pub(crate) fn bury_thread(&mut self, t: ThreadIdx) {
-        let Some(thread) = self.thread_mut(t) else {
+        let Some(p) = self.thread(t).map(|th| th.process) else {
             return;
         };
-        let (p, tid, clear) = (thread.process, thread.tid, thread.clear_child_tid);
-        if let Some(Continuation::SaveFp { area, .. } | Continuation::LoadFp { area, .. }) =
-            thread.continuation.take()
+        if let Some(State::Shim(
+            Continuation::Save { area, .. } | Continuation::Load { area, .. },
+        )) = self.set_state(t, State::Held)
         {
             self.free_area(t, area);
         }
         self.replies.forget(t);
         self.machine.stop(t);
-        let shared = self
-            .process(p)
-            .and_then(|p| p.space.as_ref())
-            .is_some_and(|s| alloc::rc::Rc::strong_count(s) > 1)
-            || self.process(p).is_some_and(|p| p.threads.len() > 1);
-        let _ = self.mem.robust_exit(t, 0, tid as u32);
-        if clear != 0 && shared && self.mem.copy_out(Space::Thread(t), clear, &[0; 4]).is_ok() {
-            let _ = self.mem.futex_wake(Space::Thread(t), clear, 1);
-        }
+        self.leave_memory(t);
         let _ = self.fs.exit(t);
         let _ = self.time.forget(t);
-        let _ = self.mem.detach(t);
         if let Some(slot) = self.threads.get_mut(t.index()) {
             *slot = None;
         }
@@ -72,17 +69,32 @@ impl<P: Parts> ProcMgr<P> {
         self.publish_thread(t);
     }
 
+    /// The thread leaves its address space, in which others may look for signs of that (mm_release of Linux).
+    pub(crate) fn leave_memory(&mut self, t: ThreadIdx) {
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
+        let (p, tid) = (thread.process, thread.tid);
+        let clear = core::mem::take(&mut thread.clear_child_tid);
+        let shared = self.process(p).is_some_and(|p| {
+            p.threads.len() > 1 || p.space.as_ref().is_some_and(|s| Rc::strong_count(s) > 1)
+        });
+        let _ = self.mem.robust_exit(t, 0, tid as u32);
+        if clear != 0 && shared && self.mem.copy_out(Space::Thread(t), clear, &[0; 4]).is_ok() {
+            let _ = self.mem.futex_wake(Space::Thread(t), clear, 1);
+        }
+        let _ = self.mem.detach(t);
+    }
+
     /// The whole process ends with a wait status.
     pub(crate) fn exit_process(&mut self, p: ProcIdx, status: i32) {
-        let Some(process) = self.process_mut(p) else {
+        let Some(process) = self.process(p) else {
             return;
         };
         if process.is_zombie() {
             return;
         }
-        let threads: Vec<ThreadIdx> = process.threads.iter().rev().copied().collect();
-        process.life = Life::Running;
-        for t in threads {
+        for t in process.threads.iter().rev().copied().collect::<Vec<_>>() {
             self.bury_thread(t);
         }
         let Some(process) = self.process_mut(p) else {
@@ -90,8 +102,9 @@ impl<P: Parts> ProcMgr<P> {
         };
         process.life = Life::Zombie(status);
         process.itimer = (0, 0);
+        process.pending = Queue::default();
         let space = process.space.take();
-        let (pid, sid, pgid, init) = (process.pid, process.sid, process.pgid, process.is_init());
+        let (pid, sid, init) = (process.pid, process.sid, process.is_init());
         if let Some(space) = space {
             self.release_space(space);
         }
@@ -102,11 +115,11 @@ impl<P: Parts> ProcMgr<P> {
         if pid == sid {
             let _ = self.fs.session_ended(sid);
         }
+        let groups = self.touched_groups(p);
         self.orphan_children(p);
-        self.publish_process(p);
-        self.rearm();
-        self.orphaned_groups(p, pgid);
+        self.orphaned_groups(&groups);
         self.notify_parent(p, status);
+        self.rearm();
         self.publish_header();
     }
 
@@ -131,42 +144,58 @@ impl<P: Parts> ProcMgr<P> {
                 continue;
             };
             process.parent = heir;
-            let (death_signal, zombie) = (process.death_signal, process.life);
+            // Whatever its old parent wanted: the new one expects SIGCHLD.
+            process.exit_signal = SIGCHLD;
+            let (death_signal, life) = (process.death_signal, process.life);
             if let Some(heir) = heir.and_then(|h| self.process_mut(h)) {
                 heir.children.push(child);
             }
             if death_signal != 0 {
                 self.signal_process(child, Info::kernel(Signal(death_signal)));
             }
-            if let Life::Zombie(status) = zombie {
+            if let Life::Zombie(status) = life {
                 self.notify_parent(child, status);
             }
-            self.publish_process(child);
         }
     }
 
-    /// Groups that this end orphans, with stopped members, get SIGHUP and SIGCONT (POSIX, _exit).
-    fn orphaned_groups(&mut self, p: ProcIdx, own: i32) {
-        let mut groups: Vec<i32> = self
-            .processes()
-            .filter(|(i, q)| *i != p && matches!(q.life, Life::Stopped(_)))
-            .map(|(_, q)| q.pgid)
-            .filter(|&g| g == own || self.touches_children(p, g))
-            .collect();
+    /// The groups that the end of a process may orphan: its own, if its parent controls it, and those of the children that it
+    /// controls.
+    fn touched_groups(&self, p: ProcIdx) -> Vec<i32> {
+        let Some(process) = self.process(p) else {
+            return Vec::new();
+        };
+        let controls = |parent: &Process, child: &Process| {
+            parent.sid == child.sid && parent.pgid != child.pgid
+        };
+        let own = process
+            .parent
+            .and_then(|parent| self.process(parent))
+            .filter(|parent| controls(parent, process))
+            .map(|_| process.pgid);
+        let children = process
+            .children
+            .iter()
+            .filter_map(|&child| self.process(child))
+            .filter(|child| controls(process, child))
+            .map(|child| child.pgid);
+        let mut groups: Vec<i32> = own.into_iter().chain(children).collect();
         groups.sort_unstable();
         groups.dedup();
-        for group in groups {
-            if self.is_orphaned_group(group) {
+        groups
+    }
+
+    /// Of the groups, those that are orphaned now and have stopped members get SIGHUP and SIGCONT (POSIX, _exit).
+    fn orphaned_groups(&mut self, groups: &[i32]) {
+        for &group in groups {
+            let stopped = self
+                .processes()
+                .any(|(_, q)| q.pgid == group && q.is_stopped());
+            if stopped && self.is_orphaned_group(group) {
                 self.signal_group(group, Info::kernel(Signal(SIGHUP)));
                 self.signal_group(group, Info::kernel(Signal(SIGCONT)));
             }
         }
-    }
-
-    fn touches_children(&self, p: ProcIdx, group: i32) -> bool {
-        let init = self.process(p).and_then(|p| p.parent);
-        self.processes()
-            .any(|(_, q)| q.pgid == group && (q.parent == init || q.parent == Some(p)))
     }
 
     /// Tells the parent that the process has ended; it may vanish at once.
@@ -189,23 +218,16 @@ impl<P: Parts> ProcMgr<P> {
         let action = parent_process.actions.get(Signal(SIGCHLD));
         let unwanted =
             signal == SIGCHLD && (action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0);
-        let (code, value) = if status & 0x7f == 0 {
-            (1, status >> 8)
-        } else {
-            (2, status & 0x7f)
-        };
-        let info = Info::child(Signal(signal), code, pid, uid, value);
-        if unwanted {
-            self.reap(p);
-        } else {
-            self.wake_waiters(parent);
-        }
+        let (code, value) = ended(status);
         if signal != 0 && !(unwanted && action.handler == SIG_IGN) {
+            // First the signal: a wait that ends by it then sees both at once.
+            let info = Info::child(Signal(signal), code, pid, uid, value);
             self.signal_process(parent, info);
         }
         if unwanted {
-            self.wake_waiters(parent);
+            self.reap(p);
         }
+        self.wake_waiters(parent);
     }
 
     /// Tells the parent that the process stopped or continued.
@@ -215,18 +237,19 @@ impl<P: Parts> ProcMgr<P> {
         };
         let (pid, uid, parent) = (process.pid, process.ids.uid[0], process.parent);
         let Some(parent) = parent else { return };
-        self.wake_waiters(parent);
         let Some(parent_process) = self.process(parent) else {
             return;
         };
-        if parent_process.actions.get(Signal(SIGCHLD)).flags & SA_NOCLDSTOP != 0 {
-            return;
+        let action = parent_process.actions.get(Signal(SIGCHLD));
+        if action.handler != SIG_IGN && action.flags & SA_NOCLDSTOP == 0 {
+            let (code, status) = match change {
+                Change::Stopped(signal) => (5, signal),
+                Change::Continued(signal) => (6, signal),
+            };
+            let info = Info::child(Signal(SIGCHLD), code, pid, uid, status);
+            self.signal_process(parent, info);
         }
-        let (code, status) = match change {
-            Change::Stopped(signal) => (5, signal),
-            Change::Continued(signal) => (6, signal),
-        };
-        self.signal_process(parent, Info::child(Signal(SIGCHLD), code, pid, uid, status));
+        self.wake_waiters(parent);
     }
 
     /// The last trace of a process goes.
@@ -243,23 +266,28 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Init has ended: so does the run.
     fn end_run(&mut self, status: i32) {
-        if self.ended {
+        let (reason, value) = if status & 0x7f == 0 {
+            (EXITED, status >> 8 & 0xff)
+        } else {
+            (KILLED, status & 0x7f)
+        };
+        self.halt(reason, value);
+    }
+
+    /// Ends the run, and everything in it.
+    pub(crate) fn halt(&mut self, reason: u8, value: i32) {
+        if core::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.ended = true;
         let others: Vec<ProcIdx> = self
             .processes()
             .filter(|(_, p)| !p.is_zombie())
             .map(|(i, _)| i)
             .collect();
         for p in others {
-            self.exit_process(p, lsyscall_abi::signal::SIGKILL);
+            self.exit_process(p, SIGKILL);
         }
-        let (reason, value) = if status & 0x7f == 0 {
-            (EXITED, status >> 8 & 0xff)
-        } else {
-            (KILLED, status & 0x7f)
-        };
+        self.publish_header();
         let _ = self.console.exit(reason, value);
     }
 
@@ -277,5 +305,14 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(crate) fn mem_cancel(&self, t: ThreadIdx) -> Option<i32> {
         self.mem.cancel(t).ok().flatten()
+    }
+}
+
+/// si_code and si_status of an end with this wait status.
+pub(crate) fn ended(status: i32) -> (i32, i32) {
+    if status & 0x7f == 0 {
+        (1, status >> 8)
+    } else {
+        (2, status & 0x7f)
     }
 }

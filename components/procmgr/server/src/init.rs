@@ -16,7 +16,7 @@ use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::signal::action::Actions;
 use crate::signal::Queue;
-use crate::state::{Ids, Kept, Life, Process, Thread};
+use crate::state::{Ids, Kept, Life, Process, State, Thread};
 use crate::{Parts, ProcMgr};
 
 /// Exit reason on the console: the system failed.
@@ -26,7 +26,7 @@ const FAILURE_STATUS: i32 = 125;
 
 impl<P: Parts> ProcMgr<P> {
     /// Starts init as the boot arguments say; a failure ends the run with a reason.
-    pub(crate) fn start_init(&mut self) {
+    pub fn start_init(&mut self) {
         let path = self
             .env
             .bootargs()
@@ -82,7 +82,6 @@ impl<P: Parts> ProcMgr<P> {
             stop_unreported: false,
             continue_unreported: false,
             space: None,
-            fp_areas: 0,
             actions: Actions::default(),
             pending: Queue::default(),
             exit_signal: SIGCHLD,
@@ -90,6 +89,10 @@ impl<P: Parts> ProcMgr<P> {
             subreaper: false,
             has_execed: false,
             vfork_parent: None,
+            doomed: false,
+            leader_status: None,
+            comm: comm_of(b"init"),
+            changed: false,
             ids: Ids::ROOT,
             limits: Limits::initial(self.threads.len() as u64),
             itimer: (0, 0),
@@ -109,9 +112,8 @@ impl<P: Parts> ProcMgr<P> {
                 pending: Queue::default(),
                 altstack: (0, 2, 0),
                 clear_child_tid: 0,
-                parked: None,
-                continuation: None,
-                stopped: false,
+                state: State::Held,
+                queued: false,
                 fault: (0, 0),
                 comm: comm_of(b"init"),
             },
@@ -123,6 +125,8 @@ impl<P: Parts> ProcMgr<P> {
         let file = self.fs.open_exec_path(t, Chunk::new(path))?;
         let image = self.build_image(t, file, path.to_vec(), Strings { args, env })?;
         self.switch_to(t, image)?;
+        self.push_limits(p);
+        self.publish_changes();
         let mut line = alloc::string::String::new();
         let _ = write!(
             line,

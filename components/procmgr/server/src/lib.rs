@@ -23,18 +23,23 @@ mod random;
 mod signal;
 mod state;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod wait;
+mod work;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use lsyscall_abi::ThreadIdx;
-use lsyscall_router::{dispatch_proc, encode_result, Caller, Flow, SysResult};
+use lsyscall_router::{dispatch_proc, Caller, Flow, SysResult};
 use persona_component::{Component, Dataport, Env, EnvError, Replies, Wake};
 
 use machine::Machine;
-use state::{ProcIdx, Process, Thread};
+use state::{ProcIdx, Process, State, Thread};
+use work::Work;
 
 /// The components below, and the kernel.
 pub trait Parts {
@@ -91,10 +96,15 @@ pub struct ProcMgr<P: Parts> {
     replies: Replies,
     threads: Vec<Option<Box<Thread>>>,
     procs: Vec<Option<Box<Process>>>,
+    /// What this entry has still to do.
+    work: VecDeque<Work>,
+    /// Processes to publish.
+    changed: Vec<ProcIdx>,
+    /// Threads that wait here or are stopped.
+    waiting: u32,
     last_pid: i32,
     created: u64,
     table: Dataport,
-    clock: Option<Dataport>,
     alarm: Option<(Dataport, Wake)>,
     random: random::Random,
     uts: calls::system::Uts,
@@ -155,10 +165,12 @@ where
             replies: env.replies(),
             threads: (0..slots).map(|_| None).collect(),
             procs: (0..slots).map(|_| None).collect(),
+            work: VecDeque::new(),
+            changed: Vec::new(),
+            waiting: 0,
             last_pid: 0,
             created: 0,
             table,
-            clock: env.dataport("clock").ok(),
             alarm,
             // With the host's seed the clock is not needed, and runs with the same seed are the same.
             random: match env.bootargs().get("seed") {
@@ -177,30 +189,23 @@ where
 impl<P: Parts> Component for ProcMgr<P> {
     fn lsyscall(&mut self, caller: &Caller) -> SysResult {
         let t = caller.thread;
-        if self.thread(t).is_none() {
-            return Ok(Flow::Taken);
-        }
-        if self.thread(t).is_some_and(|th| th.continuation.is_some()) {
-            self.continue_from_shim(t, caller.pc);
-            return Ok(Flow::Taken);
-        }
-        let result = dispatch_proc(self, caller);
-        if self.thread(t).is_none() {
-            return Ok(Flow::Taken);
-        }
-        match encode_result(result) {
-            Some(value)
-                if self.ready(t).0 != 0
-                    || self.thread(t).is_some_and(|th| th.saved_mask.is_some()) =>
-            {
-                self.machine.stop(t);
-                let mut regs = self.machine.read(t);
-                regs.x[0] = value as u64;
-                self.enter_user(t, regs, None);
+        let result = match self.thread(t).map(|th| &th.state) {
+            Some(State::User) => {
+                self.set_state(t, State::Held);
+                let result = dispatch_proc(self, caller);
+                self.drain();
+                self.settle(t, result)
+            }
+            Some(State::Shim(_)) => {
+                self.continue_from_shim(t, caller.pc);
                 Ok(Flow::Taken)
             }
-            _ => result,
-        }
+            // It was stopped or has ended; its call is void.
+            _ => Ok(Flow::Taken),
+        };
+        self.drain();
+        self.publish_changes();
+        result
     }
 
     fn notified(&mut self, events: u32) {
@@ -213,6 +218,8 @@ impl<P: Parts> Component for ProcMgr<P> {
         if events & 4 != 0 {
             self.alarm_fired();
         }
+        self.drain();
+        self.publish_changes();
     }
 }
 
@@ -229,7 +236,9 @@ impl<P: Parts> ProcMgr<P> {
         self.procs.get(p.0)?.as_deref()
     }
 
+    /// A process to change; what has changed is published at the end of the entry.
     pub(crate) fn process_mut(&mut self, p: ProcIdx) -> Option<&mut Process> {
+        self.note_change(p);
         self.procs.get_mut(p.0)?.as_deref_mut()
     }
 

@@ -43,8 +43,6 @@ pub trait Machine {
     fn read(&mut self, thread: ThreadIdx) -> Regs;
     /// Sets the registers and, if `run`, lets the thread run with them.
     fn write(&mut self, thread: ThreadIdx, regs: &Regs, run: bool);
-    /// Lets a stopped thread run on.
-    fn resume(&mut self, thread: ThreadIdx);
     /// Gives a VSpace capability back.
     fn drop_space(&mut self, vspace: u64);
 }

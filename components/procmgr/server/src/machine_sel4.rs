@@ -241,12 +241,6 @@ impl<M: MemMgr> Machine for KernelMachine<M> {
         }
     }
 
-    fn resume(&mut self, thread: ThreadIdx) {
-        if let Some(objects) = self.objects(thread) {
-            let _ = objects.tcb.resume();
-        }
-    }
-
     fn drop_space(&mut self, vspace: u64) {
         let _ = self.address(vspace).delete();
         self.slots.free(vspace);

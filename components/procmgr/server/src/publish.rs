@@ -10,25 +10,38 @@ use crate::{Parts, ProcMgr};
 impl<P: Parts> ProcMgr<P> {
     /// Writes the header.
     pub(crate) fn publish_header(&mut self) {
-        let processes = self.processes().count() as u32;
+        let processes = self.procs.iter().flatten().count() as u32;
         let threads = self.threads.iter().flatten().count() as u32;
-        let waiting = self
-            .threads
-            .iter()
-            .flatten()
-            .filter(|t| t.parked.is_some() || t.stopped)
-            .count() as u32;
         let header = Header {
             slots: self.threads.len() as u32,
             processes,
             threads,
-            running: threads - waiting,
+            running: threads.saturating_sub(self.waiting),
             created: self.created,
             last_pid: self.last_pid as u32,
             pad: 0,
             load: [0; 3],
         };
         self.table.write(0, header.as_bytes());
+    }
+
+    /// The process is to be published before this entry ends.
+    pub(crate) fn note_change(&mut self, p: ProcIdx) {
+        if let Some(process) = self.procs.get_mut(p.0).and_then(Option::as_mut) {
+            if !core::mem::replace(&mut process.changed, true) {
+                self.changed.push(p);
+            }
+        }
+    }
+
+    /// Publishes the processes that have changed.
+    pub(crate) fn publish_changes(&mut self) {
+        while let Some(p) = self.changed.pop() {
+            if let Some(process) = self.procs.get_mut(p.0).and_then(Option::as_mut) {
+                process.changed = false;
+                self.publish_process(p);
+            }
+        }
     }
 
     /// Writes a thread's entry.
@@ -43,7 +56,7 @@ impl<P: Parts> ProcMgr<P> {
         self.table.write(thread_offset(t.index()), entry.as_bytes());
     }
 
-    /// Writes a process's entry.
+    /// Writes a process's entry. Handlers need not: whoever changes a process notes that.
     pub(crate) fn publish_process(&mut self, p: ProcIdx) {
         let entry = self.process(p).map_or(ProcEntry::default(), |process| {
             let leader = process.threads.first().copied();
@@ -83,9 +96,7 @@ impl<P: Parts> ProcMgr<P> {
                 env_start: process.layout[2],
                 env_end: process.layout[3],
                 start_stack: process.layout[4],
-                comm: leader
-                    .and_then(|t| self.thread(t))
-                    .map_or([0; 16], |t| t.comm),
+                comm: process.comm,
             }
         });
         let slots = self.threads.len();
@@ -97,7 +108,7 @@ impl<P: Parts> ProcMgr<P> {
         self.process(p).is_some_and(|p| {
             p.threads
                 .iter()
-                .all(|&t| self.thread(t).is_some_and(|t| t.parked.is_some()))
+                .all(|&t| self.thread(t).is_some_and(|t| t.state.waits()))
         })
     }
 }

@@ -2,15 +2,16 @@
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use fsmgr_api::Creds;
-use lsyscall_abi::{SigSet, ThreadIdx};
+use lsyscall_abi::{Errno, SigSet, ThreadIdx};
 use memmgr_api::Mm;
 
 use crate::limits::Limits;
 use crate::machine::Regs;
 use crate::signal::action::Actions;
-use crate::signal::{Info, Queue};
+use crate::signal::Queue;
 
 /// Index of a process in the process table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,13 +24,26 @@ pub struct AddressSpace {
     pub mm: Mm,
     /// VSpace capability pointer.
     pub vspace: u64,
+    /// Save areas of the shim's data page in use (bit mask).
+    pub fp_areas: Cell<u32>,
+}
+
+impl AddressSpace {
+    /// With no save area in use.
+    pub fn new(mm: Mm, vspace: u64) -> Self {
+        AddressSpace {
+            mm,
+            vspace,
+            fp_areas: Cell::new(0),
+        }
+    }
 }
 
 /// What a thread goes through in the shim page before it goes on with registers of its own.
 #[derive(Clone, Debug)]
 pub enum Continuation {
     /// It saves its vector registers; then the clone it called for is carried out.
-    SaveFp {
+    Save {
         /// Its registers behind the `svc` of clone.
         regs: Regs,
         /// What it asked for.
@@ -38,14 +52,14 @@ pub enum Continuation {
         area: usize,
     },
     /// A new thread loads the vector registers of its creator.
-    LoadFp {
+    Load {
         /// Its registers.
         regs: Regs,
         /// Save area.
         area: usize,
     },
     /// A new program clears the vector registers.
-    ZeroFp {
+    Zero {
         /// Its registers.
         regs: Regs,
     },
@@ -67,13 +81,48 @@ pub enum Parked {
         /// Monotonic nanoseconds; `u64::MAX`: none.
         deadline: u64,
     },
-    /// vfork's parent: its registers, with the child's id in x0.
-    Vfork {
-        /// What it goes on with.
-        regs: Regs,
-        /// The child.
-        child: ProcIdx,
-    },
+    /// vfork's parent, by its child; the registers that it goes on with are in the kernel.
+    Vfork(ProcIdx),
+    /// clone, until one of the shim's save areas is free.
+    Clone(crate::clone::Request),
+}
+
+impl Parked {
+    /// How a signal ends the call (signal(7)); `None`: it does not.
+    pub fn interrupted(&self) -> Option<Errno> {
+        match self {
+            Parked::Wait(_) => Some(Errno::ERESTARTSYS),
+            Parked::Suspend => Some(Errno::ERESTARTNOHAND),
+            Parked::SigWait { .. } => Some(Errno::EINTR),
+            Parked::Vfork(_) => None,
+            Parked::Clone(_) => Some(Errno::ERESTARTNOINTR),
+        }
+    }
+}
+
+/// Where a thread is. Every change goes through `ProcMgr::set_state`.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// In its program, or in a call that another component serves.
+    User,
+    /// In procmgr's hands right now: in a call being served, or on its way back to its program.
+    Held,
+    /// In a call that waits here.
+    Parked(Parked),
+    /// In the shim page.
+    Shim(Continuation),
+    /// Stopped by job control, its registers in the kernel; how the call that it was in ended, to be acted upon when it goes
+    /// on.
+    Stopped(Option<Errno>),
+    /// About to go back to its program with these registers, by way of its signals; how its call ended, if interrupted.
+    Entering(Regs, Option<Errno>),
+}
+
+impl State {
+    /// Whether it waits for something else than the processor.
+    pub fn waits(&self) -> bool {
+        matches!(self, State::Parked(_) | State::Stopped(_))
+    }
 }
 
 /// A Linux thread.
@@ -93,12 +142,10 @@ pub struct Thread {
     pub altstack: (u64, i32, u64),
     /// Address to clear and wake at exit (0: none).
     pub clear_child_tid: u64,
-    /// Its call, if procmgr parked it.
-    pub parked: Option<Parked>,
-    /// What the shim page does for it.
-    pub continuation: Option<Continuation>,
-    /// Stopped by job control with registers to go on with.
-    pub stopped: bool,
+    /// Where it is.
+    pub state: State,
+    /// It is in the list of threads to look at.
+    pub queued: bool,
     /// Address and ESR of the last fault, for signal frames.
     pub fault: (u64, u64),
     /// Name (PR_SET_NAME).
@@ -139,8 +186,6 @@ pub struct Process {
     pub continue_unreported: bool,
     /// Address space; `None` when it has ended.
     pub space: Option<Rc<AddressSpace>>,
-    /// Save areas of the shim's data page in use (bit mask).
-    pub fp_areas: u32,
     /// Dispositions.
     pub actions: Actions,
     /// Signals for whichever thread takes them.
@@ -155,6 +200,14 @@ pub struct Process {
     pub has_execed: bool,
     /// Someone in vfork waits for it.
     pub vfork_parent: Option<ThreadIdx>,
+    /// SIGKILL has been sent.
+    pub doomed: bool,
+    /// Wait status of its leader, if that has ended before other threads.
+    pub leader_status: Option<i32>,
+    /// Name of its leader.
+    pub comm: [u8; 16],
+    /// It has changed since it was published.
+    pub changed: bool,
     /// User, saved and file-system ids.
     pub ids: Ids,
     /// Resource limits.
@@ -237,12 +290,13 @@ impl Process {
         matches!(self.life, Life::Zombie(_))
     }
 
+    /// Whether job control has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.life, Life::Stopped(_))
+    }
+
     /// Whether it is init.
     pub fn is_init(&self) -> bool {
         self.pid == 1
     }
 }
-
-/// A stop or fault signal to force on a thread: unblocked and unignored if need be.
-#[derive(Clone, Copy, Debug)]
-pub struct Forced(pub Info);

@@ -4,7 +4,7 @@ use lsyscall_abi::signal::SIGALRM;
 use lsyscall_abi::{Errno, Signal, ThreadIdx};
 
 use crate::signal::Info;
-use crate::state::{Parked, ProcIdx};
+use crate::state::{Parked, ProcIdx, State};
 use crate::{Parts, ProcMgr};
 
 impl<P: Parts> ProcMgr<P> {
@@ -14,16 +14,12 @@ impl<P: Parts> ProcMgr<P> {
             .processes()
             .map(|(_, p)| p.itimer.0)
             .filter(|&at| at != 0);
-        let waits = self
-            .threads
-            .iter()
-            .flatten()
-            .filter_map(|t| match t.parked {
-                Some(Parked::SigWait { deadline, .. }) if deadline != u64::MAX => {
-                    Some(deadline.max(1))
-                }
-                _ => None,
-            });
+        let waits = self.threads.iter().flatten().filter_map(|t| match t.state {
+            State::Parked(Parked::SigWait { deadline, .. }) if deadline != u64::MAX => {
+                Some(deadline.max(1))
+            }
+            _ => None,
+        });
         let earliest = timers.chain(waits).min().unwrap_or(0);
         if let Some((port, wake)) = &self.alarm {
             if port.load(0) != earliest {
@@ -46,7 +42,7 @@ impl<P: Parts> ProcMgr<P> {
                 let (at, interval) = process.itimer;
                 process.itimer.0 = match interval {
                     0 => 0,
-                    _ => at + interval * ((now - at) / interval + 1),
+                    _ => at.saturating_add(interval.saturating_mul((now - at) / interval + 1)),
                 };
             }
             self.signal_process(p, Info::kernel(Signal(SIGALRM)));
@@ -54,13 +50,10 @@ impl<P: Parts> ProcMgr<P> {
         for index in 0..self.threads.len() {
             let t = ThreadIdx(index as u16);
             let due = matches!(
-                self.thread(t).and_then(|th| th.parked.as_ref()),
-                Some(Parked::SigWait { deadline, .. }) if *deadline <= now
+                self.thread(t).map(|th| &th.state),
+                Some(State::Parked(Parked::SigWait { deadline, .. })) if *deadline <= now
             );
             if due {
-                if let Some(thread) = self.thread_mut(t) {
-                    thread.parked = None;
-                }
                 self.finish_call(t, Errno::EAGAIN.to_result());
             }
         }

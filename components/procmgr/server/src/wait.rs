@@ -5,7 +5,7 @@ use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{Flow, SysResult};
 use memmgr_api::{Space, UserMemory};
 
-use crate::state::{Life, Parked, ProcIdx, Process};
+use crate::state::{Life, Parked, ProcIdx, Process, State};
 use crate::{Parts, ProcMgr};
 
 /// Do not wait.
@@ -88,9 +88,7 @@ impl<P: Parts> ProcMgr<P> {
                 Ok(Flow::Done(0))
             }
             None => {
-                if let Some(thread) = self.thread_mut(t) {
-                    thread.parked = Some(Parked::Wait(request));
-                }
+                self.set_state(t, State::Parked(Parked::Wait(request)));
                 Ok(Flow::Park)
             }
         }
@@ -165,7 +163,7 @@ impl<P: Parts> ProcMgr<P> {
             return;
         };
         for t in process.threads.clone() {
-            let Some(Parked::Wait(request)) = self.thread(t).and_then(|th| th.parked.clone())
+            let Some(&State::Parked(Parked::Wait(request))) = self.thread(t).map(|th| &th.state)
             else {
                 continue;
             };
@@ -174,9 +172,6 @@ impl<P: Parts> ProcMgr<P> {
                 Ok(Some(value)) => value,
                 Err(errno) => errno.to_result(),
             };
-            if let Some(thread) = self.thread_mut(t) {
-                thread.parked = None;
-            }
             self.finish_call(t, result);
         }
     }
@@ -205,11 +200,7 @@ fn event_of(child: ProcIdx, process: &Process, options: u32) -> Option<Found> {
     };
     match process.life {
         Life::Zombie(status) if options & WEXITED != 0 => {
-            let (code, value) = if status & 0x7f == 0 {
-                (1, status >> 8)
-            } else {
-                (2, status & 0x7f)
-            };
+            let (code, value) = crate::exit::ended(status);
             Some(found(code, value, status, true))
         }
         Life::Stopped(signal) if options & WUNTRACED != 0 && process.stop_unreported => {

@@ -206,7 +206,6 @@ impl<P: Parts> ProcMgr<P> {
         if let Some(process) = self.process_mut(target) {
             process.pgid = group;
         }
-        self.publish_process(target);
         OK
     }
 
@@ -234,7 +233,6 @@ impl<P: Parts> ProcMgr<P> {
             process.sid = pid;
             process.pgid = pid;
         }
-        self.publish_process(p);
         Ok(pid.into())
     }
 

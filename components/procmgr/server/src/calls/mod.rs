@@ -1,6 +1,7 @@
 //! The system calls procmgr serves: thin handlers, one file per family.
 
 mod identity;
+mod itimer;
 mod limits;
 mod process;
 mod sched;

@@ -301,8 +301,13 @@ impl<P: Parts> ProcMgr<P> {
             let got = self.mem.read_some(space, arg2, &mut name[..15])?;
             let end = name[..got].iter().position(|&b| b == 0).unwrap_or(got);
             let comm = comm_of(&name[..end]);
-            self.thread_mut(c.thread).ok_or(Errno::ESRCH)?.comm = comm;
-            self.publish_process(p);
+            let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
+            thread.comm = comm;
+            let tid = thread.tid;
+            let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
+            if process.pid == tid {
+                process.comm = comm;
+            }
             return OK;
         }
         if option == GET_NAME {
@@ -350,7 +355,6 @@ impl<P: Parts> ProcMgr<P> {
         for t in process.threads.clone() {
             let _ = self.fs.set_creds(t, creds);
         }
-        self.publish_process(p);
     }
 
     /// Tells memmgr and fsmgr the limits of a process.

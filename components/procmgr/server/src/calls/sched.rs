@@ -25,7 +25,7 @@ impl<P: Parts> ProcMgr<P> {
         mask: UserSlice,
     ) -> SysResult {
         self.process_or_caller(c.thread, pid.0)?;
-        if mask.len < 8 || mask.len % 8 != 0 {
+        if mask.len < 8 || !mask.len.is_multiple_of(8) {
             return Err(Errno::EINVAL);
         }
         self.mem
@@ -71,6 +71,9 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EPERM);
         }
         let p = self.process_or_caller(c.thread, pid.0)?;
+        if !self.may_schedule(c, p) {
+            return Err(Errno::EPERM);
+        }
         let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
         process.kept.policy = policy;
         process.kept.priority = priority;
@@ -117,6 +120,15 @@ impl<P: Parts> ProcMgr<P> {
         self.process_or_caller(c.thread, pid.0)?;
         self.put(c, tp, &Timespec::from_ns(SLICE_NS))?;
         OK
+    }
+
+    /// Whether the caller may change how another process is scheduled: as root, or its owner.
+    fn may_schedule(&self, c: &Caller, p: ProcIdx) -> bool {
+        let (Some((_, from)), Some(to)) = (self.caller_process(c.thread), self.process(p)) else {
+            return false;
+        };
+        let euid = from.ids.uid[1];
+        from.ids.privileged() || euid == to.ids.uid[0] || euid == to.ids.uid[1]
     }
 
     fn selected(
@@ -177,6 +189,9 @@ impl<P: Parts> ProcMgr<P> {
         let nice = prio.clamp(-20, 19);
         let privileged = self.is_privileged(c);
         for p in list {
+            if !self.may_schedule(c, p) {
+                return Err(Errno::EPERM);
+            }
             let Some(process) = self.process_mut(p) else {
                 continue;
             };
@@ -184,7 +199,6 @@ impl<P: Parts> ProcMgr<P> {
                 return Err(Errno::EACCES);
             }
             process.nice = nice;
-            self.publish_process(p);
         }
         OK
     }
@@ -196,8 +210,11 @@ impl<P: Parts> ProcMgr<P> {
         who: i32,
         ioprio: i32,
     ) -> SysResult {
-        let list = self.selected(c, which - 1, who)?;
+        let list = self.selected(c, which.wrapping_sub(1), who)?;
         for p in list {
+            if !self.may_schedule(c, p) {
+                return Err(Errno::EPERM);
+            }
             if let Some(process) = self.process_mut(p) {
                 process.kept.ioprio = ioprio;
             }
@@ -206,7 +223,7 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     pub(super) fn sys_ioprio_get(&mut self, c: &Caller, which: i32, who: i32) -> SysResult {
-        let list = self.selected(c, which - 1, who)?;
+        let list = self.selected(c, which.wrapping_sub(1), who)?;
         Ok(list
             .first()
             .and_then(|&p| self.process(p))

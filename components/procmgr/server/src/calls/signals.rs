@@ -1,6 +1,6 @@
-//! Signals: rt_sig*, kill and its relatives, sigaltstack, setitimer.
+//! Signals: rt_sig*, kill and its relatives, sigaltstack.
 
-use lsyscall_abi::signal::SIGCONT;
+use lsyscall_abi::signal::{MINSIGSTKSZ, SIGCONT, SIGSEGV, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, Flow, SysResult, OK};
 use lsyscall_shim as shim;
@@ -8,18 +8,10 @@ use memmgr_api::{Space, UserMemory, SHIM_BASE};
 
 use crate::machine::Machine;
 use crate::signal::action::{self, SA_KNOWN};
+use crate::signal::deliver::on_altstack;
 use crate::signal::{read_frame, Info, READ_BYTES};
-use crate::state::{Parked, ProcIdx};
+use crate::state::{Parked, ProcIdx, State};
 use crate::{Parts, ProcMgr};
-
-/// ss_flags: no alternate stack.
-const SS_DISABLE: i32 = 2;
-/// ss_flags: on the alternate stack.
-const SS_ONSTACK: i32 = 1;
-/// ss_flags: disarm while a handler runs on it.
-const SS_AUTODISARM: i32 = 1 << 31;
-/// Smallest alternate stack (arm64).
-const MINSIGSTKSZ: u64 = 5120;
 
 fn check_size(size: usize) -> Result<(), Errno> {
     if size == SigSet::SIZE {
@@ -126,15 +118,15 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_tkill(&mut self, c: &Caller, tid: Pid, sig: Signal) -> SysResult {
         let t = self.thread_target(c, None, tid.0, sig)?;
-        self.to_thread(t, sig, self.info_from(c, sig, crate::signal::SI_TKILL))
+        self.send_to_thread(t, sig, self.info_from(c, sig, crate::signal::SI_TKILL))
     }
 
     pub(super) fn sys_tgkill(&mut self, c: &Caller, tgid: Pid, tid: Pid, sig: Signal) -> SysResult {
         let t = self.thread_target(c, Some(tgid.0), tid.0, sig)?;
-        self.to_thread(t, sig, self.info_from(c, sig, crate::signal::SI_TKILL))
+        self.send_to_thread(t, sig, self.info_from(c, sig, crate::signal::SI_TKILL))
     }
 
-    fn to_thread(&mut self, t: ThreadIdx, sig: Signal, info: Info) -> SysResult {
+    fn send_to_thread(&mut self, t: ThreadIdx, sig: Signal, info: Info) -> SysResult {
         if sig.0 != 0 && !self.signal_thread(t, info) {
             return Err(Errno::EAGAIN);
         }
@@ -190,7 +182,7 @@ impl<P: Parts> ProcMgr<P> {
     ) -> SysResult {
         let info = self.queued_info(c, tgid.0, sig, info)?;
         let t = self.thread_target(c, Some(tgid.0), tid.0, sig)?;
-        self.to_thread(t, sig, info)
+        self.send_to_thread(t, sig, info)
     }
 
     pub(super) fn sys_rt_sigaction(
@@ -233,13 +225,7 @@ impl<P: Parts> ProcMgr<P> {
             },
         );
         if process.actions.ignored().contains(sig) {
-            let gone = SigSet::EMPTY.with(sig);
-            process.pending.discard(gone);
-            for t in process.threads.clone() {
-                if let Some(thread) = self.thread_mut(t) {
-                    thread.pending.discard(gone);
-                }
-            }
+            self.discard(p, SigSet::EMPTY.with(sig));
         }
         OK
     }
@@ -258,8 +244,7 @@ impl<P: Parts> ProcMgr<P> {
         } else {
             Some(self.get(c, set)?)
         };
-        let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
-        let old = thread.blocked;
+        let old = self.thread(c.thread).ok_or(Errno::ESRCH)?.blocked;
         if let Some(new) = new {
             let mask = match how {
                 0 => SigSet(old.0 | new.0),
@@ -267,8 +252,7 @@ impl<P: Parts> ProcMgr<P> {
                 2 => new,
                 _ => return Err(Errno::EINVAL),
             };
-            thread.blocked = SigSet(mask.0 & !SigSet::UNBLOCKABLE.0);
-            self.publish_thread(c.thread);
+            self.set_blocked(c.thread, mask);
         }
         self.put_opt(c, oldset, &old)?;
         OK
@@ -302,16 +286,8 @@ impl<P: Parts> ProcMgr<P> {
         let mask = self.get(c, mask)?;
         let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
         thread.saved_mask = Some(thread.blocked);
-        thread.blocked = SigSet(mask.0 & !SigSet::UNBLOCKABLE.0);
-        if self.ready(c.thread).0 != 0 {
-            self.machine.stop(c.thread);
-            let regs = self.machine.read(c.thread);
-            self.enter_user(c.thread, regs, Some(Errno::ERESTARTNOHAND));
-            return Ok(Flow::Taken);
-        }
-        if let Some(thread) = self.thread_mut(c.thread) {
-            thread.parked = Some(Parked::Suspend);
-        }
+        self.set_blocked(c.thread, mask);
+        self.set_state(c.thread, State::Parked(Parked::Suspend));
         Ok(Flow::Park)
     }
 
@@ -338,12 +314,12 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EAGAIN);
         }
         let deadline = span.map_or(u64::MAX, |ns| self.now().saturating_add(ns));
-        let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
-        thread.parked = Some(Parked::SigWait {
+        let wait = Parked::SigWait {
             set,
             info: info.addr(),
             deadline,
-        });
+        };
+        self.set_state(c.thread, State::Parked(wait));
         self.rearm();
         Ok(Flow::Park)
     }
@@ -364,26 +340,32 @@ impl<P: Parts> ProcMgr<P> {
             // The program's own trampoline: the vector registers are still to be loaded.
             let mut regs = self.machine.read(t);
             regs.pc = SHIM_BASE + shim::at::SIG_RETURN;
+            self.set_state(t, State::User);
             self.machine.write(t, &regs, true);
             return Ok(Flow::Taken);
         }
         let mut bytes = [0u8; READ_BYTES];
-        let tpidr = self.machine.read(t).tpidr;
+        let now = self.machine.read(t);
         let frame = match self.mem.copy_in(Space::Thread(t), c.sp, &mut bytes) {
-            Ok(()) => read_frame(&bytes, tpidr),
+            Ok(()) => read_frame(&bytes, now.tpidr),
             Err(_) => None,
         };
         let Some(frame) = frame else {
-            self.machine.stop(t);
-            let regs = self.machine.read(t);
-            self.force_segv(t);
-            self.enter_user(t, regs, None);
+            self.force_signal(t, Info::kernel(Signal(SIGSEGV)));
+            self.enter_user(t, now, None);
             return Ok(Flow::Taken);
         };
-        let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
-        thread.blocked = SigSet(frame.mask.0 & !SigSet::UNBLOCKABLE.0);
-        thread.altstack = (frame.stack.0, frame.stack.1 & !SS_ONSTACK, frame.stack.2);
-        self.publish_thread(t);
+        self.set_blocked(t, frame.mask);
+        let (base, flags, size) = frame.stack;
+        if let Some(stack) = altstack(base, flags, size).ok().filter(|_| {
+            // One in use stays, as sigaltstack has it.
+            self.thread(t)
+                .is_some_and(|th| !on_altstack(th.altstack, frame.regs.sp))
+        }) {
+            if let Some(thread) = self.thread_mut(t) {
+                thread.altstack = stack;
+            }
+        }
         self.enter_user(t, frame.regs, None);
         Ok(Flow::Taken)
     }
@@ -401,21 +383,12 @@ impl<P: Parts> ProcMgr<P> {
         };
         let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
         let (base, flags, size) = thread.altstack;
-        let on_it = flags & SS_DISABLE == 0
-            && c.sp > base
-            && c.sp - base <= size
-            && flags & SS_AUTODISARM == 0;
+        let on_it = on_altstack(thread.altstack, c.sp);
         if let Some(new) = new {
             if on_it {
                 return Err(Errno::EPERM);
             }
-            let mode = new.flags & !SS_AUTODISARM;
-            thread.altstack = match mode {
-                SS_DISABLE => (0, SS_DISABLE, 0),
-                0 | SS_ONSTACK if new.size < MINSIGSTKSZ.min(2048) => return Err(Errno::ENOMEM),
-                0 | SS_ONSTACK => (new.sp, new.flags & SS_AUTODISARM, new.size),
-                _ => return Err(Errno::EINVAL),
-            };
+            thread.altstack = altstack(new.sp, new.flags, new.size)?;
         }
         let shown = if flags & SS_DISABLE != 0 {
             SS_DISABLE
@@ -434,68 +407,14 @@ impl<P: Parts> ProcMgr<P> {
         )?;
         OK
     }
-
-    pub(super) fn sys_getitimer(
-        &mut self,
-        c: &Caller,
-        which: u32,
-        value: UserPtr<Itimerval>,
-    ) -> SysResult {
-        let now = self.now();
-        let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
-        let current = match which {
-            0 => itimerval(process.itimer, now),
-            1 | 2 => itimerval((0, 0), now),
-            _ => return Err(Errno::EINVAL),
-        };
-        self.put(c, value, &current)?;
-        OK
-    }
-
-    pub(super) fn sys_setitimer(
-        &mut self,
-        c: &Caller,
-        which: u32,
-        value: UserPtr<Itimerval>,
-        old: UserPtr<Itimerval>,
-    ) -> SysResult {
-        if which > 2 {
-            return Err(Errno::EINVAL);
-        }
-        let new = if value.is_null() {
-            Itimerval::default()
-        } else {
-            self.get(c, value)?
-        };
-        let (first, interval) = (new.value.to_ns()?, new.interval.to_ns()?);
-        if which != 0 {
-            // CPU-time timers need CPU accounting, which this kernel does not give.
-            return Err(Errno::EINVAL);
-        }
-        let now = self.now();
-        let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
-        let before = itimerval(process.itimer, now);
-        if let Some(process) = self.process_mut(p) {
-            process.itimer = if first == 0 {
-                (0, 0)
-            } else {
-                (now.saturating_add(first), interval)
-            };
-        }
-        self.rearm();
-        self.put_opt(c, old, &before)?;
-        OK
-    }
 }
 
-fn itimerval((at, interval): (u64, u64), now: u64) -> Itimerval {
-    let left = if at == 0 {
-        0
-    } else {
-        at.saturating_sub(now).max(1000)
-    };
-    Itimerval {
-        interval: Timeval::from_ns(interval),
-        value: Timeval::from_ns(left),
+/// An alternate stack as it is kept: address, flags, size. `EINVAL`, `ENOMEM` (sigaltstack(2)).
+fn altstack(base: u64, flags: i32, size: u64) -> Result<(u64, i32, u64), Errno> {
+    match flags & !SS_AUTODISARM {
+        SS_DISABLE => Ok((0, SS_DISABLE, 0)),
+        0 | SS_ONSTACK if size < MINSIGSTKSZ as u64 => Err(Errno::ENOMEM),
+        0 | SS_ONSTACK => Ok((base, flags & SS_AUTODISARM, size)),
+        _ => Err(Errno::EINVAL),
     }
 }

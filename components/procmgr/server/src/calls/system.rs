@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use console_api::Console;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, Flow, SysResult, OK};
 use memmgr_api::{MemMgr, Space, UserMemory};
 
+use crate::exit::EXITED;
 use crate::{Parts, ProcMgr};
 
 /// The release that uname reports: the interface programs find is that of this Linux.
@@ -155,9 +155,8 @@ impl<P: Parts> ProcMgr<P> {
         match cmd {
             RB_CAD_ON | RB_CAD_OFF => OK,
             RB_HALT | RB_POWER_OFF | RB_RESTART => {
-                self.ended = true;
-                let _ = self.console.exit(0, 0);
-                Ok(Flow::Park)
+                self.halt(EXITED, 0);
+                Ok(Flow::Taken)
             }
             _ => Err(Errno::EINVAL),
         }

@@ -20,7 +20,7 @@ pub const PHDR_BYTES: usize = 56;
 /// Most program headers (Linux allows 64 KiB of them).
 const MAX_PHDRS: usize = 64;
 /// Where position-independent programs go: two thirds of the address space, as Linux has it.
-const PIE_BASE: u64 = USER_TOP / 3 * 2 & !(PAGE_SIZE - 1);
+const PIE_BASE: u64 = (USER_TOP / 3 * 2) & !(PAGE_SIZE - 1);
 
 /// One segment to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

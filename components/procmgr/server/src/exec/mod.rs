@@ -17,7 +17,7 @@ use memmgr_api::{MemMgr, SHIM_BASE};
 use persona_ipc::Chunk;
 
 use crate::machine::{Machine, Regs};
-use crate::state::{AddressSpace, Continuation};
+use crate::state::{AddressSpace, Continuation, State};
 use crate::{limits, Parts, ProcMgr};
 
 pub(crate) use strings::Strings;
@@ -86,7 +86,7 @@ impl<P: Parts> ProcMgr<P> {
                 Some(line) => line,
                 None => return self.give_up(file, Errno::ENOEXEC),
             };
-            strings.interpreted_by(&line, &current)?;
+            strings.interpreted_by(&line, &current);
             let _ = self.fs.exec_abort(file.token);
             file = self.fs.open_exec_path(t, Chunk::new(&line.interpreter))?;
             current = line.interpreter;
@@ -118,7 +118,7 @@ impl<P: Parts> ProcMgr<P> {
     ) -> Result<(AddressSpace, u64, stack::Layout), Errno> {
         let program = elf::Program::parse(head)?;
         let (mm, cap) = self.mem.mm_create()?;
-        let space = AddressSpace { mm, vspace: cap.0 };
+        let space = AddressSpace::new(mm, cap.0);
         match self.fill(t, &space, file, &program, path, strings) {
             Ok((entry, layout)) => Ok((space, entry, layout)),
             Err(errno) => {
@@ -137,12 +137,13 @@ impl<P: Parts> ProcMgr<P> {
         path: &[u8],
         strings: &Strings,
     ) -> Result<(u64, stack::Layout), Errno> {
-        let stack_limit = self
-            .caller_process(t)
-            .map_or(8 << 20, |(_, p)| p.limits.soft(limits::STACK));
-        let memory = memmgr_api::Space::Mm(space.mm);
-        self.mem
-            .set_limits(memory, u64::MAX, stack_limit, u64::MAX)?;
+        let limits = self.caller_process(t).ok_or(Errno::ESRCH)?.1.limits;
+        self.mem.set_limits(
+            memmgr_api::Space::Mm(space.mm),
+            limits.soft(limits::AS),
+            limits.soft(limits::STACK),
+            limits.soft(limits::DATA),
+        )?;
         let loaded = elf::map(&self.mem, space.mm, file, program, elf::Place::Main)?;
         let mut entry = loaded.entry;
         let mut base = 0;
@@ -220,10 +221,7 @@ impl<P: Parts> ProcMgr<P> {
         for other in others {
             self.bury_thread(other);
         }
-        let _ = self.mem.robust_exit(t, 0, pid as u32);
-        self.replies.forget(t);
-        self.machine.stop(t);
-        let _ = self.mem.detach(t);
+        self.leave_memory(t);
         let _ = self.mem.attach(t, image.space.mm);
         let _ = self.fs.exec_commit(t, image.file.token);
         let (uid, euid, gid, egid) = if no_new_privs {
@@ -235,19 +233,20 @@ impl<P: Parts> ProcMgr<P> {
             thread.tid = pid;
             thread.comm = image.comm;
             thread.altstack = (0, 2, 0);
-            thread.clear_child_tid = 0;
             thread.fault = (0, 0);
         }
         let new_space = Rc::new(image.space);
         let old_space = if let Some(process) = self.process_mut(p) {
             process.actions.reset_for_exec();
             process.has_execed = true;
-            process.fp_areas = 0;
             process.exit_signal = SIGCHLD;
+            process.leader_status = None;
+            process.comm = image.comm;
             process.layout = image.stack.ranges;
             process.ids.uid = [uid, euid, euid, euid];
             process.ids.gid = [gid, egid, egid, egid];
             process.kept.undumpable = false;
+            process.kept.keepcaps = false;
             process.space.replace(new_space)
         } else {
             Some(new_space)
@@ -262,11 +261,9 @@ impl<P: Parts> ProcMgr<P> {
             pc: image.entry,
             ..Regs::ZERO
         };
-        if let Some(thread) = self.thread_mut(t) {
-            thread.continuation = Some(Continuation::ZeroFp { regs });
-        }
+        self.set_state(t, State::Shim(Continuation::Zero { regs }));
         self.publish_thread(t);
-        self.publish_process(p);
+        self.publish_header();
         self.machine.write(
             t,
             &Regs {

@@ -35,14 +35,13 @@ impl Strings {
     }
 
     /// A script is run by its interpreter: the arguments become interpreter, its argument, the script, the rest.
-    pub fn interpreted_by(&mut self, line: &Line, script: &[u8]) -> Result<(), Errno> {
+    pub fn interpreted_by(&mut self, line: &Line, script: &[u8]) {
         let mut args = Vec::with_capacity(self.args.len() + 2);
         args.push(line.interpreter.clone());
         args.extend(line.argument.clone());
         args.push(script.to_vec());
         args.extend(self.args.drain(..).skip(1));
         self.args = args;
-        Ok(())
     }
 
     /// Bytes of all strings with their NULs.

@@ -1,6 +1,6 @@
 //! Dispositions.
 
-use lsyscall_abi::signal::DefaultAction;
+use lsyscall_abi::signal::{DefaultAction, SIGCHLD, SIGCONT, SIGURG, SIGWINCH};
 use lsyscall_abi::{SigSet, Signal};
 
 /// Flag of sigaction(2): the handler takes siginfo.
@@ -64,16 +64,26 @@ pub enum Disposition {
     Handle(SigAction),
 }
 
+/// Signals that are dropped on arrival where nobody asked for them.
+const DEFAULT_IGNORED: u64 =
+    Signal(SIGCHLD).bit() | Signal(SIGCONT).bit() | Signal(SIGURG).bit() | Signal(SIGWINCH).bit();
+
 /// The dispositions of a process.
 #[derive(Clone, Debug)]
 pub struct Actions {
     table: [SigAction; 64],
+    /// Those with [`SIG_IGN`].
+    ignored: SigSet,
+    /// Those with a handler.
+    caught: SigSet,
 }
 
 impl Default for Actions {
     fn default() -> Self {
         Actions {
             table: [SigAction::default(); 64],
+            ignored: SigSet::EMPTY,
+            caught: SigSet::EMPTY,
         }
     }
 }
@@ -95,6 +105,13 @@ impl Actions {
             .and_then(|i| self.table.get_mut(i))
         {
             *slot = action;
+            self.ignored = self.ignored.without(signal);
+            self.caught = self.caught.without(signal);
+            match action.handler {
+                SIG_DFL => {}
+                SIG_IGN => self.ignored = self.ignored.with(signal),
+                _ => self.caught = self.caught.with(signal),
+            }
         }
     }
 
@@ -114,33 +131,19 @@ impl Actions {
         }
     }
 
-    /// Signals that are dropped on arrival.
+    /// Signals that are dropped on arrival (SIG_KERNEL_IGNORE_MASK of Linux among them, unless handled).
     pub fn ignored(&self) -> SigSet {
-        self.select(|a, s| match a.handler {
-            SIG_IGN => true,
-            SIG_DFL => s.default_action() == DefaultAction::Ignore,
-            _ => false,
-        })
+        SigSet(self.ignored.0 | DEFAULT_IGNORED & !self.caught.0)
     }
 
     /// Signals explicitly ignored (SigIgn of /proc/PID/status).
     pub fn explicitly_ignored(&self) -> SigSet {
-        self.select(|a, _| a.handler == SIG_IGN)
+        self.ignored
     }
 
     /// Signals with handlers.
     pub fn caught(&self) -> SigSet {
-        self.select(|a, _| a.handler > SIG_IGN)
-    }
-
-    fn select(&self, test: impl Fn(SigAction, Signal) -> bool) -> SigSet {
-        let mut set = SigSet::EMPTY;
-        for n in 1..=64 {
-            if test(self.get(Signal(n)), Signal(n)) {
-                set = set.with(Signal(n));
-            }
-        }
-        set
+        self.caught
     }
 
     /// After exec: handlers are gone, ignored signals stay so.
@@ -155,5 +158,42 @@ impl Actions {
                 ..SigAction::default()
             };
         }
+        self.caught = SigSet::EMPTY;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_follow_the_table() {
+        let mut actions = Actions::default();
+        for n in 1..=64 {
+            let kernel_ignores = matches!(
+                Signal(n).default_action(),
+                DefaultAction::Ignore | DefaultAction::Continue
+            );
+            assert_eq!(actions.ignored().contains(Signal(n)), kernel_ignores, "{n}");
+        }
+        let set = |actions: &mut Actions, n, handler| {
+            actions.set(
+                Signal(n),
+                SigAction {
+                    handler,
+                    ..SigAction::default()
+                },
+            );
+        };
+        set(&mut actions, SIGCHLD, 0x1000);
+        set(&mut actions, 10, SIG_IGN);
+        assert!(!actions.ignored().contains(Signal(SIGCHLD)));
+        assert_eq!(actions.caught(), SigSet::EMPTY.with(Signal(SIGCHLD)));
+        assert_eq!(actions.explicitly_ignored(), SigSet::EMPTY.with(Signal(10)));
+        actions.reset_for_exec();
+        assert_eq!(actions.caught(), SigSet::EMPTY);
+        assert_eq!(actions.get(Signal(10)).handler, SIG_IGN);
+        set(&mut actions, 10, SIG_DFL);
+        assert_eq!(actions.explicitly_ignored(), SigSet::EMPTY);
     }
 }

@@ -1,25 +1,21 @@
 //! Delivery: the way back to user mode of a thread that has signals.
 
-use lsyscall_abi::signal::{SIGCONT, SIGKILL, SIGSEGV};
+use lsyscall_abi::signal::{SIGSEGV, SIGSTOP, SS_AUTODISARM, SS_DISABLE};
 use lsyscall_abi::{Errno, SigSet, Signal, ThreadIdx};
 use lsyscall_shim as shim;
 use memmgr_api::{Space, UserMemory};
 
 use crate::machine::{Machine, Regs, PSTATE_USER};
-use crate::signal::action::{SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER};
+use crate::signal::action::{
+    SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SIG_IGN,
+};
 use crate::signal::frame::{build_frame, Frame, FPSIMD_OFFSET, FRAME_BYTES, UCONTEXT_OFFSET};
 use crate::signal::{Disposition, Info, SigAction};
-use crate::state::{Life, Parked};
+use crate::state::{ProcIdx, State};
 use crate::{Parts, ProcMgr};
 
 /// Bytes of an `svc` instruction: how far to go back to call again.
 const SVC_BYTES: u64 = 4;
-/// ss_flags: no alternate stack.
-pub const SS_DISABLE: i32 = 2;
-/// ss_flags: running on it.
-pub const SS_ONSTACK: i32 = 1;
-/// ss_flags: disarm while in use.
-pub const SS_AUTODISARM: i32 = 1 << 31;
 
 impl<P: Parts> ProcMgr<P> {
     /// Signals the thread would take now.
@@ -41,78 +37,114 @@ impl<P: Parts> ProcMgr<P> {
         own.or_else(|| self.process_mut(process)?.pending.pop(wanted))
     }
 
-    /// Lets the thread go back to user mode with `regs`, by way of the signals it has. `interrupted`: how the call it was in
-    /// ended, if it was in one that a signal interrupts (x0 still holds the first argument then).
-    pub(crate) fn enter_user(&mut self, t: ThreadIdx, mut regs: Regs, interrupted: Option<Errno>) {
-        let mut interrupted = interrupted;
+    /// Lets the thread, which procmgr holds, go back to user mode with `regs`, by way of the signals it has. `interrupted`: how
+    /// the call it was in ended, if it was in one that a signal interrupts (x0 still holds the first argument then). Only
+    /// for the thread whose call is served, and from [`ProcMgr::drain`]: it may end the process.
+    pub(crate) fn enter_user(
+        &mut self,
+        t: ThreadIdx,
+        mut regs: Regs,
+        mut interrupted: Option<Errno>,
+    ) {
         loop {
             let Some(thread) = self.thread(t) else { return };
             let (p, blocked) = (thread.process, thread.blocked);
             let Some(process) = self.process(p) else {
                 return;
             };
-            if matches!(process.life, Life::Stopped(_))
-                && !process.pending.set().contains(Signal(SIGKILL))
-            {
-                break;
+            if process.is_stopped() {
+                self.machine.stop(t);
+                self.machine.write(t, &regs, false);
+                self.set_state(t, State::Stopped(interrupted));
+                return;
             }
             let Some(info) = self.take_signal(t, SigSet(!blocked.0)) else {
-                break;
+                Self::no_handler(&mut regs, interrupted.take());
+                // The mask from before sigsuspend may let more signals through.
+                match self.thread_mut(t).and_then(|th| th.saved_mask.take()) {
+                    Some(mask) => self.set_blocked(t, mask),
+                    None => break,
+                }
+                continue;
             };
-            let Some(process) = self.process_mut(p) else {
+            let Some(process) = self.process(p) else {
                 return;
             };
             match process.actions.disposition(info.signal) {
                 Disposition::Ignore | Disposition::Continue => {}
-                Disposition::Terminate => return self.exit_process(p, info.signal.0),
-                Disposition::Core => return self.exit_process(p, info.signal.0),
-                Disposition::Stop => self.stop_process(p, info.signal.0),
-                Disposition::Handle(action) => {
-                    if action.flags & SA_RESETHAND != 0 {
-                        process.actions.set(info.signal, SigAction::default());
+                Disposition::Terminate | Disposition::Core => {
+                    return self.exit_process(p, info.signal.0)
+                }
+                Disposition::Stop => {
+                    if info.signal.0 == SIGSTOP || !self.is_orphaned_group(process.pgid) {
+                        self.stop_process(p, info.signal.0);
                     }
+                }
+                Disposition::Handle(action) => {
                     if let Some(errno) = interrupted.take() {
-                        let restart = errno == Errno::ERESTARTNOINTR
-                            || errno == Errno::ERESTARTSYS && action.flags & SA_RESTART != 0;
-                        if restart {
-                            regs.pc = regs.pc.wrapping_sub(SVC_BYTES);
-                        } else {
-                            regs.x[0] = interrupted_result(errno) as u64;
-                            if errno == Errno::ERESTART_RESTARTBLOCK {
-                                // The program sees the interruption: a sleep that follows is a new one.
-                                self.time_forget(t);
-                            }
-                        }
+                        self.end_interrupted(t, &mut regs, errno, action);
                     }
                     match self.push_frame(t, regs, &info, action) {
-                        Ok(entry) => regs = entry,
-                        Err(_) if info.signal.0 == SIGSEGV => return self.exit_process(p, SIGSEGV),
-                        Err(_) => self.force_segv(t),
+                        Ok(entry) => {
+                            regs = entry;
+                            if action.flags & SA_RESETHAND != 0 {
+                                self.reset_action(p, info.signal);
+                            }
+                        }
+                        Err(_) => {
+                            if info.signal.0 == SIGSEGV {
+                                self.reset_action(p, info.signal);
+                            }
+                            self.force_signal(t, Info::kernel(Signal(SIGSEGV)));
+                        }
                     }
                 }
             }
         }
-        if let Some(errno) = interrupted {
-            if errno.is_restart() {
-                regs.pc = regs.pc.wrapping_sub(SVC_BYTES);
-            } else {
-                regs.x[0] = errno.to_result() as u64;
-            }
+        self.set_state(t, State::User);
+        self.machine.write(t, &regs, true);
+    }
+
+    /// No handler runs after an interrupted call: it is done again, if it wants that.
+    fn no_handler(regs: &mut Regs, interrupted: Option<Errno>) {
+        match interrupted {
+            Some(errno) if errno.is_restart() => regs.pc = regs.pc.wrapping_sub(SVC_BYTES),
+            Some(errno) => regs.x[0] = errno.to_result() as u64,
+            None => {}
         }
-        let Some(thread) = self.thread_mut(t) else {
+    }
+
+    /// A handler runs after an interrupted call: the call is done again afterwards, or has failed.
+    fn end_interrupted(&mut self, t: ThreadIdx, regs: &mut Regs, errno: Errno, action: SigAction) {
+        let restart = errno == Errno::ERESTARTNOINTR
+            || errno == Errno::ERESTARTSYS && action.flags & SA_RESTART != 0;
+        if restart {
+            regs.pc = regs.pc.wrapping_sub(SVC_BYTES);
+            return;
+        }
+        regs.x[0] = interrupted_result(errno) as u64;
+        if errno == Errno::ERESTART_RESTARTBLOCK {
+            // The program sees the interruption: a sleep that follows is a new one.
+            self.time_forget(t);
+        }
+    }
+
+    fn reset_action(&mut self, p: ProcIdx, signal: Signal) {
+        if let Some(process) = self.process_mut(p) {
+            process.actions.set(signal, SigAction::default());
+        }
+    }
+
+    /// Changes which signals the thread blocks. SIGKILL and SIGSTOP stay unblocked.
+    pub(crate) fn set_blocked(&mut self, t: ThreadIdx, mask: SigSet) {
+        let mask = SigSet(mask.0 & !SigSet::UNBLOCKABLE.0);
+        let Some(thread) = self.thread_mut(t).filter(|th| th.blocked != mask) else {
             return;
         };
-        if let Some(mask) = thread.saved_mask.take() {
-            thread.blocked = mask;
-        }
-        let p = thread.process;
-        let stopped = self
-            .process(p)
-            .is_some_and(|p| matches!(p.life, Life::Stopped(_)));
-        if let Some(thread) = self.thread_mut(t) {
-            thread.stopped = stopped;
-        }
-        self.machine.write(t, &regs, !stopped);
+        let (p, before) = (thread.process, thread.blocked);
+        thread.blocked = mask;
+        self.publish_thread(t);
+        self.retarget(p, SigSet(mask.0 & !before.0));
     }
 
     /// Builds the frame on the thread's stack; the registers with which the handler starts. `EFAULT` if there is no stack.
@@ -123,27 +155,26 @@ impl<P: Parts> ProcMgr<P> {
         info: &Info,
         action: SigAction,
     ) -> Result<Regs, Errno> {
-        let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
+        let thread = self.thread(t).ok_or(Errno::ESRCH)?;
         let (base, flags, size) = thread.altstack;
-        let on_alt = flags & SS_DISABLE == 0 && regs.sp > base && regs.sp - base <= size;
+        let on_alt = on_altstack(thread.altstack, regs.sp);
         let top =
             if action.flags & SA_ONSTACK != 0 && flags & SS_DISABLE == 0 && size > 0 && !on_alt {
                 base.wrapping_add(size)
             } else {
                 regs.sp
             };
-        let mask = thread.saved_mask.take().unwrap_or(thread.blocked);
-        let stack_now = (base, if on_alt { flags | SS_ONSTACK } else { flags }, size);
-        let fault = core::mem::take(&mut thread.fault);
+        let mask = thread.saved_mask.unwrap_or(thread.blocked);
+        let (running, fault) = (thread.blocked, thread.fault);
         let record = (top & !15).wrapping_sub(16);
         let sp = record.wrapping_sub(FRAME_BYTES) & !15;
-        if on_alt && !(sp > base && sp < base.wrapping_add(size)) {
+        if on_alt && !on_altstack((base, flags, size), sp) {
             return Err(Errno::EFAULT);
         }
         let frame = Frame {
             regs,
             mask,
-            stack: stack_now,
+            stack: (base, flags, size),
         };
         let bytes = build_frame(&frame, info, fault.0, fault.1);
         let space = Space::Thread(t);
@@ -153,13 +184,15 @@ impl<P: Parts> ProcMgr<P> {
         link[8..].copy_from_slice(&regs.x[30].to_le_bytes());
         self.mem.copy_out(space, record, &link)?;
 
-        let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
-        let mut blocked = SigSet(mask.0 | action.mask.0);
+        let mut blocked = SigSet(running.0 | action.mask.0);
         if action.flags & SA_NODEFER == 0 {
             blocked = blocked.with(info.signal);
         }
-        thread.blocked = SigSet(blocked.0 & !SigSet::UNBLOCKABLE.0);
-        if top != regs.sp && flags & SS_AUTODISARM != 0 {
+        self.set_blocked(t, blocked);
+        let thread = self.thread_mut(t).ok_or(Errno::ESRCH)?;
+        thread.saved_mask = None;
+        thread.fault = (0, 0);
+        if flags & SS_AUTODISARM != 0 {
             thread.altstack = (0, SS_DISABLE, 0);
         }
         let mut entry = regs;
@@ -180,161 +213,27 @@ impl<P: Parts> ProcMgr<P> {
         Ok(entry)
     }
 
-    /// SIGSEGV that cannot be blocked or ignored: the default action if the program tried.
-    pub(crate) fn force_segv(&mut self, t: ThreadIdx) {
-        self.force_signal(t, Info::kernel(Signal(SIGSEGV)));
-    }
-
-    /// Queues a signal for the thread that it cannot escape: unblocked, and with the default action if it was blocked or
-    /// ignored (Linux's force_sig).
+    /// Queues a signal for the thread that it cannot escape: unblocked, with the default action if it was blocked or ignored
+    /// (Linux's force_sig).
     pub(crate) fn force_signal(&mut self, t: ThreadIdx, info: Info) {
         let Some(thread) = self.thread_mut(t) else {
             return;
         };
-        let p = thread.process;
-        let blocked = thread.blocked.contains(info.signal);
-        thread.blocked = thread.blocked.without(info.signal);
+        let (p, blocked) = (thread.process, thread.blocked);
         thread.pending.push(info);
+        self.set_blocked(t, blocked.without(info.signal));
         if let Some(process) = self.process_mut(p) {
-            if blocked || process.actions.get(info.signal).handler == crate::signal::action::SIG_IGN
-            {
+            let ignored = process.actions.get(info.signal).handler == SIG_IGN;
+            if ignored || blocked.contains(info.signal) {
                 process.actions.set(info.signal, SigAction::default());
             }
         }
     }
+}
 
-    /// Ends the thread's current call with `value`, by way of the signals it has.
-    pub(crate) fn finish_call(&mut self, t: ThreadIdx, value: i64) {
-        if self.ready(t).0 == 0 {
-            self.replies.complete(t, value);
-            return;
-        }
-        self.replies.forget(t);
-        self.machine.stop(t);
-        let mut regs = self.machine.read(t);
-        regs.x[0] = value as u64;
-        self.enter_user(t, regs, None);
-    }
-
-    /// Makes a thread look at its signals now, wherever it is.
-    pub(crate) fn kick(&mut self, t: ThreadIdx) {
-        let ready = self.ready(t);
-        let Some(thread) = self.thread_mut(t) else {
-            return;
-        };
-        if thread.continuation.is_some() || thread.stopped && !ready.contains(Signal(SIGKILL)) {
-            return;
-        }
-        if ready.0 == 0 {
-            return;
-        }
-        let interrupted = match thread.parked.take() {
-            Some(Parked::Wait(_)) => Some(Errno::ERESTARTSYS),
-            Some(Parked::Suspend) => Some(Errno::ERESTARTNOHAND),
-            Some(Parked::SigWait { .. }) => Some(Errno::EINTR),
-            Some(vfork @ Parked::Vfork { .. }) => {
-                if !ready.contains(Signal(SIGKILL)) {
-                    thread.parked = Some(vfork);
-                    return;
-                }
-                None
-            }
-            None if thread.stopped => None,
-            None => self.cancel_below(t),
-        };
-        self.replies.forget(t);
-        self.machine.stop(t);
-        let regs = self.machine.read(t);
-        self.enter_user(t, regs, interrupted);
-    }
-
-    /// Takes the thread's call back from the component that parked it, if one did.
-    pub(crate) fn cancel_below(&mut self, t: ThreadIdx) -> Option<Errno> {
-        let how = [self.fs_cancel(t), self.time_cancel(t), self.mem_cancel(t)];
-        how.into_iter()
-            .flatten()
-            .next()
-            .map(|raw| Errno::from_raw(raw).unwrap_or(Errno::EINTR))
-    }
-
-    /// Job control stops all threads of the process.
-    pub(crate) fn stop_process(&mut self, p: crate::state::ProcIdx, signal: i32) {
-        let Some(process) = self.process_mut(p) else {
-            return;
-        };
-        if process.life != Life::Running {
-            return;
-        }
-        process.life = Life::Stopped(signal);
-        process.stop_unreported = true;
-        process.continue_unreported = false;
-        for t in process.threads.clone() {
-            self.stop_thread(t);
-        }
-        self.publish_process(p);
-        self.report_child(p, crate::wait::Change::Stopped(signal));
-    }
-
-    /// Stops one thread so that continuing it restarts the call it was in.
-    fn stop_thread(&mut self, t: ThreadIdx) {
-        let Some(thread) = self.thread_mut(t) else {
-            return;
-        };
-        if thread.stopped || thread.continuation.is_some() {
-            return;
-        }
-        let errno = match thread.parked {
-            Some(Parked::Vfork { .. }) => return,
-            Some(_) => {
-                thread.parked = None;
-                Some(Errno::ERESTARTNOHAND)
-            }
-            None => self.cancel_below(t),
-        };
-        self.replies.forget(t);
-        self.machine.stop(t);
-        let mut regs = self.machine.read(t);
-        if let Some(errno) = errno {
-            if errno.is_restart() {
-                regs.pc = regs.pc.wrapping_sub(SVC_BYTES);
-            } else {
-                regs.x[0] = errno.to_result() as u64;
-            }
-        }
-        self.machine.write(t, &regs, false);
-        if let Some(thread) = self.thread_mut(t) {
-            thread.stopped = true;
-            if let Some(mask) = thread.saved_mask.take() {
-                thread.blocked = mask;
-            }
-        }
-    }
-
-    /// SIGCONT (or SIGKILL) has come: the process runs again.
-    pub(crate) fn continue_process(&mut self, p: crate::state::ProcIdx, report: bool) {
-        let Some(process) = self.process_mut(p) else {
-            return;
-        };
-        if !matches!(process.life, Life::Stopped(_)) {
-            return;
-        }
-        process.life = Life::Running;
-        process.stop_unreported = false;
-        process.continue_unreported = report;
-        for t in process.threads.clone() {
-            let Some(thread) = self.thread_mut(t) else {
-                continue;
-            };
-            if core::mem::take(&mut thread.stopped) {
-                let regs = self.machine.read(t);
-                self.enter_user(t, regs, None);
-            }
-        }
-        self.publish_process(p);
-        if report {
-            self.report_child(p, crate::wait::Change::Continued(SIGCONT));
-        }
-    }
+/// Whether a stack pointer lies on an alternate stack (one that disarms itself counts as none, as in Linux).
+pub(crate) fn on_altstack((base, flags, size): (u64, i32, u64), sp: u64) -> bool {
+    flags & (SS_DISABLE | SS_AUTODISARM) == 0 && sp > base && sp - base <= size
 }
 
 /// What a program sees of an interrupted call that is not restarted.

@@ -1,10 +1,11 @@
 //! Signals: what is pending, what happens, and how a handler is entered and left.
 
 pub mod action;
-mod deliver;
+pub(crate) mod deliver;
 mod frame;
 mod queue;
 mod send;
+mod stop;
 
 pub use action::{Disposition, SigAction};
 pub use frame::{read_frame, READ_BYTES};

@@ -74,7 +74,7 @@ impl Info {
     }
 
     /// The 128 bytes of siginfo_t.
-    pub fn to_bytes(&self) -> [u8; 128] {
+    pub fn to_bytes(self) -> [u8; 128] {
         let mut out = [0; 128];
         out[0..4].copy_from_slice(&self.signal.0.to_le_bytes());
         out[4..8].copy_from_slice(&self.errno.to_le_bytes());

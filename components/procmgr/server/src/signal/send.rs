@@ -3,9 +3,8 @@
 use lsyscall_abi::signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
 use lsyscall_abi::{SigSet, Signal, ThreadIdx};
 
-use crate::signal::action::SIG_DFL;
 use crate::signal::Info;
-use crate::state::{Life, Parked, ProcIdx};
+use crate::state::{Parked, ProcIdx, State};
 use crate::{Parts, ProcMgr};
 
 /// The signals that stop.
@@ -14,7 +13,8 @@ pub const STOPS: SigSet = SigSet(
 );
 
 impl<P: Parts> ProcMgr<P> {
-    /// Sends a signal to a process; false if a real-time signal could not be queued.
+    /// Sends a signal to a process; false if a real-time signal could not be queued. What it does to threads is put off to
+    /// [`ProcMgr::drain`], but for those that wait for it in sigtimedwait.
     pub(crate) fn signal_process(&mut self, p: ProcIdx, info: Info) -> bool {
         if !self.arrives(p, None, info.signal) {
             return true;
@@ -22,24 +22,16 @@ impl<P: Parts> ProcMgr<P> {
         let Some(process) = self.process_mut(p) else {
             return true;
         };
-        if !process.pending.push(info) {
-            return false;
-        }
+        let queued = process.pending.push(info);
         let threads = process.threads.clone();
-        let waiting = threads
-            .iter()
-            .copied()
-            .find(|&t| self.waits_for(t, info.signal));
-        let taker = waiting.or_else(|| {
-            threads.iter().copied().find(|&t| {
-                self.thread(t)
-                    .is_some_and(|th| !th.blocked.contains(info.signal) || info.signal.0 == SIGKILL)
-            })
-        });
-        if let Some(t) = taker {
-            self.alert(t);
+        if queued {
+            let taker = self.taker(&threads, info.signal);
+            if let Some(t) = taker {
+                self.alert(t);
+            }
         }
-        true
+        self.after_arrival(p, info.signal);
+        queued
     }
 
     /// Sends a signal to one thread; false if a real-time signal could not be queued.
@@ -50,55 +42,85 @@ impl<P: Parts> ProcMgr<P> {
         if !self.arrives(p, Some(t), info.signal) {
             return true;
         }
-        if info.signal.0 == SIGKILL {
-            return self.signal_process(p, info);
+        let queued = self
+            .thread_mut(t)
+            .is_some_and(|thread| thread.pending.push(info));
+        if queued {
+            self.alert(t);
         }
-        let Some(thread) = self.thread_mut(t) else {
-            return true;
-        };
-        if !thread.pending.push(info) {
-            return false;
-        }
-        self.alert(t);
-        true
+        self.after_arrival(p, info.signal);
+        queued
     }
 
-    /// The side effects of a signal's arrival; whether it is to be queued at all.
+    /// The thread that is to take a signal of its process: one that waits for it, else one that can take it at once, else
+    /// any that does not block it.
+    fn taker(&self, threads: &[ThreadIdx], signal: Signal) -> Option<ThreadIdx> {
+        let rank = |t: ThreadIdx| {
+            let thread = self.thread(t)?;
+            if self.waits_for(t, signal) {
+                return Some(0);
+            }
+            if thread.blocked.contains(signal) {
+                return None;
+            }
+            Some(match &thread.state {
+                State::User | State::Held | State::Entering(..) => 1,
+                State::Parked(parked) if parked.interrupted().is_some() => 1,
+                _ => 2,
+            })
+        };
+        threads
+            .iter()
+            .filter_map(|&t| Some((rank(t)?, t)))
+            .min_by_key(|&(rank, _)| rank)
+            .map(|(_, t)| t)
+    }
+
+    /// What a signal's arrival does before it is queued; whether it is to be queued at all.
     fn arrives(&mut self, p: ProcIdx, only: Option<ThreadIdx>, signal: Signal) -> bool {
-        let Some(process) = self.process_mut(p) else {
+        let Some(process) = self.process(p) else {
             return false;
         };
         if process.is_zombie() {
             return false;
         }
-        let threads = process.threads.clone();
         if signal.0 == SIGCONT {
-            process.pending.discard(STOPS);
-            for &t in &threads {
-                if let Some(thread) = self.thread_mut(t) {
-                    thread.pending.discard(STOPS);
-                }
-            }
-            self.continue_process(p, true);
+            self.discard(p, STOPS);
         } else if STOPS.contains(signal) {
-            let cont = SigSet::EMPTY.with(Signal(SIGCONT));
-            process.pending.discard(cont);
-            for &t in &threads {
-                if let Some(thread) = self.thread_mut(t) {
-                    thread.pending.discard(cont);
-                }
-            }
+            self.discard(p, SigSet::EMPTY.with(Signal(SIGCONT)));
         }
-        let Some(process) = self.process(p) else {
+        if signal.0 == SIGKILL {
+            self.doom(p);
             return false;
+        }
+        let dropped = self
+            .process(p)
+            .is_none_or(|p| p.actions.ignored().contains(signal));
+        let wanted = !dropped || self.blocked_somewhere(p, only, signal);
+        if !wanted {
+            self.after_arrival(p, signal);
+        }
+        wanted
+    }
+
+    /// SIGCONT continues the process, whatever else happens to it. Its handler sees the calls that the stop interrupted.
+    fn after_arrival(&mut self, p: ProcIdx, signal: Signal) {
+        if signal.0 == SIGCONT {
+            self.continue_process(p);
+        }
+    }
+
+    /// Forgets pending signals of a process and all its threads.
+    pub(crate) fn discard(&mut self, p: ProcIdx, signals: SigSet) {
+        let Some(process) = self.process_mut(p) else {
+            return;
         };
-        if STOPS.contains(signal) && signal.0 != SIGSTOP && self.is_orphaned_group(process.pgid) {
-            let default = process.actions.get(signal).handler == SIG_DFL;
-            if default {
-                return false;
+        process.pending.discard(signals);
+        for t in process.threads.clone() {
+            if let Some(thread) = self.thread_mut(t) {
+                thread.pending.discard(signals);
             }
         }
-        !process.actions.ignored().contains(signal) || self.blocked_somewhere(p, only, signal)
     }
 
     fn blocked_somewhere(&self, p: ProcIdx, only: Option<ThreadIdx>, signal: Signal) -> bool {
@@ -109,43 +131,42 @@ impl<P: Parts> ProcMgr<P> {
             .threads
             .iter()
             .filter(|&&t| only.is_none_or(|o| o == t))
-            .any(|&t| {
-                self.thread(t).is_some_and(|th| th.blocked.contains(signal))
-                    || self.waits_for(t, signal)
-            })
+            .any(|&t| self.thread(t).is_some_and(|th| th.blocked.contains(signal)))
     }
 
     fn waits_for(&self, t: ThreadIdx, signal: Signal) -> bool {
-        matches!(self.thread(t).and_then(|th| th.parked.as_ref()), Some(Parked::SigWait { set, .. }) if set.contains(signal))
+        matches!(
+            self.thread(t).map(|th| &th.state),
+            Some(State::Parked(Parked::SigWait { set, .. })) if set.contains(signal)
+        )
     }
 
-    /// A signal has been queued for the thread: wakes sigtimedwait, or interrupts.
+    /// A signal has been queued for the thread: ends its sigtimedwait, or has it looked at.
     fn alert(&mut self, t: ThreadIdx) {
-        if let Some(Parked::SigWait { set, info, .. }) =
-            self.thread(t).and_then(|th| th.parked.clone())
+        if let Some(&State::Parked(Parked::SigWait { set, info, .. })) =
+            self.thread(t).map(|th| &th.state)
         {
             if let Some(signal) = self.take_signal(t, set) {
-                if let Some(thread) = self.thread_mut(t) {
-                    thread.parked = None;
-                }
                 let value = self.write_siginfo(t, info, &signal);
-                self.finish_call(t, value);
-                return;
+                return self.finish_call(t, value);
             }
         }
-        let kill = self.ready(t).contains(Signal(SIGKILL));
-        if kill {
-            let Some(p) = self.thread(t).map(|th| th.process) else {
-                return;
-            };
-            if self
-                .process(p)
-                .is_some_and(|p| matches!(p.life, Life::Stopped(_)))
-            {
-                return self.exit_process(p, SIGKILL);
+        self.look(t);
+    }
+
+    /// A thread has gone, or does not take these signals any more: others take those that are pending.
+    pub(crate) fn retarget(&mut self, p: ProcIdx, signals: SigSet) {
+        let Some(process) = self.process(p) else {
+            return;
+        };
+        if process.pending.set().0 & signals.0 == 0 {
+            return;
+        }
+        for t in process.threads.clone() {
+            if self.ready(t).0 != 0 {
+                self.look(t);
             }
         }
-        self.kick(t);
     }
 
     /// Sends to every process of a group; how many there were.
