@@ -296,7 +296,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if entry.size == 0 {
             return Ok(());
         }
-        let vmo = if entry.data % PAGE_SIZE == 0 && entry.size >= PAGE_SIZE {
+        let vmo = if entry.data.is_multiple_of(PAGE_SIZE) && entry.size >= PAGE_SIZE {
             let vmo = self.mem.initrd_vmo(entry.data, entry.size)?;
             VmoRef::new(vmo, &self.vfs.graveyard)
         } else {

@@ -244,17 +244,18 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             let mut dst = Dst::User(c.thread, one.addr, len);
             done = usize::try_from(before.progress).unwrap_or(len).min(len);
             let mut got = self.receive(socket, &mut dst, done, peek);
-            while waits_for_all {
-                let Ok(Some(part)) = &got else { break };
-                done += part.len;
-                if part.len == 0 || done >= len || !part.rights.is_empty() {
-                    return Ok(Ok(Received {
-                        len: done,
-                        full: done,
-                        ..got?.unwrap_or_default()
-                    }));
+            if waits_for_all {
+                while let Ok(Some(part)) = &got {
+                    done += part.len;
+                    if part.len == 0 || done >= len || !part.rights.is_empty() {
+                        return Ok(Ok(Received {
+                            len: done,
+                            full: done,
+                            ..got?.unwrap_or_default()
+                        }));
+                    }
+                    got = self.receive(socket, &mut dst, done, peek);
                 }
-                got = self.receive(socket, &mut dst, done, peek);
             }
             got
         } else {

@@ -41,7 +41,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         offset: i64,
     ) -> SysResult {
         let offset = offset as u64;
-        if offset % PAGE_SIZE != 0 {
+        if !offset.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let anonymous = flags.contains(MapFlags::ANONYMOUS);
@@ -72,7 +72,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             .ok_or(Errno::ENOMEM)?;
         offset.checked_add(len).ok_or(Errno::EOVERFLOW)?;
         let fixed = flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
-        if fixed && addr % PAGE_SIZE != 0 {
+        if fixed && !addr.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let wanted = prot.bits() & (PROT_READ | PROT_WRITE | PROT_EXEC) as u32;

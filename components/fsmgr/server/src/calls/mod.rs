@@ -2,6 +2,7 @@
 
 mod attr;
 mod descriptor;
+mod event;
 mod ioctl;
 mod message;
 mod mmap;

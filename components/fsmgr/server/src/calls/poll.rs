@@ -1,23 +1,18 @@
-//! poll(2), select(2), epoll(7), eventfd(2), timerfd_create(2).
+//! poll(2), select(2), epoll(7).
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use console_api::Console;
-use lsyscall_abi::consts::clock::{
-    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
-};
 use lsyscall_abi::consts::epoll_op::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD};
 use lsyscall_abi::{
-    ClockId, EpollEvent, Errno, EventfdFlags, Itimerspec, OpenFlags, PollFd, PollFlags, SigSet,
-    TimerFlags, Timespec, UserArray, UserPtr,
+    EpollEvent, Errno, OpenFlags, PollFd, PollFlags, SigSet, Timespec, UserArray, UserPtr,
 };
 use lsyscall_router::{Caller, Done, SysResult, OK};
 use memmgr_api::{Memory, Space};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::epoll::Epoll;
-use crate::event::{EventFd, TimerFd};
 use crate::file::{File, Object};
 use crate::park::Wait;
 use crate::FsMgr;
@@ -250,28 +245,6 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(ready).done()
     }
 
-    fn install_anon(&mut self, c: &Caller, object: Object, flags: OpenFlags) -> SysResult {
-        let status = flags & OpenFlags::NONBLOCK | OpenFlags::RDWR;
-        let file = self.vfs.open(object, self.vfs.anon(), status)?;
-        self.install(c, file, flags.contains(OpenFlags::CLOEXEC))
-            .done()
-    }
-
-    pub(crate) fn eventfd_call(
-        &mut self,
-        c: &Caller,
-        count: u32,
-        flags: EventfdFlags,
-    ) -> SysResult {
-        if flags.has_unknown() {
-            return Err(Errno::EINVAL);
-        }
-        let semaphore = flags.contains(EventfdFlags::SEMAPHORE);
-        let event = EventFd::new(&self.vfs.run, count.into(), semaphore);
-        let flags = OpenFlags::from_bits_retain(flags.bits());
-        self.install_anon(c, Object::Event(event), flags)
-    }
-
     pub(crate) fn epoll_create_call(&mut self, c: &Caller, cloexec: bool) -> SysResult {
         let epoll = Epoll::new(&self.vfs.run);
         let flags = if cloexec {
@@ -429,99 +402,5 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         self.mem
             .copy_out(Space::Thread(c.thread), events.addr(), &out)?;
         Ok(count).done()
-    }
-
-    pub(crate) fn timerfd_create_call(
-        &mut self,
-        c: &Caller,
-        clock: ClockId,
-        flags: OpenFlags,
-    ) -> SysResult {
-        if !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
-            return Err(Errno::EINVAL);
-        }
-        match clock.0 {
-            CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME => {}
-            CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM => return Err(Errno::EPERM),
-            _ => return Err(Errno::EINVAL),
-        }
-        let timer = TimerFd::new(&self.vfs.run, self.timers.new_id(), clock);
-        self.timers.register(&timer);
-        self.install_anon(c, Object::Timer(timer), flags)
-    }
-
-    fn timer_of(&self, c: &Caller, fd: i32) -> Result<Rc<TimerFd>, Errno> {
-        match &self.file(c, fd)?.object {
-            Object::Timer(timer) => Ok(Rc::clone(timer)),
-            Object::PathOnly => Err(Errno::EBADF),
-            _ => Err(Errno::EINVAL),
-        }
-    }
-
-    fn timer_state(&self, timer: &TimerFd) -> Itimerspec {
-        let next = timer.next.get();
-        let left = match next {
-            0 => 0,
-            next => next.saturating_sub(self.now()).max(1),
-        };
-        Itimerspec {
-            interval: Timespec::from_ns(timer.interval.get()),
-            value: Timespec::from_ns(left),
-        }
-    }
-
-    pub(crate) fn timerfd_settime_call(
-        &mut self,
-        c: &Caller,
-        fd: i32,
-        flags: TimerFlags,
-        new: UserPtr<Itimerspec>,
-        old: UserPtr<Itimerspec>,
-    ) -> SysResult {
-        let spec: Itimerspec = self.copy_in(c, new.addr())?;
-        let (value, interval) = (spec.value.to_ns()?, spec.interval.to_ns()?);
-        if flags.has_unknown() {
-            return Err(Errno::EINVAL);
-        }
-        let timer = self.timer_of(c, fd)?;
-        let before = timer.next.get();
-        let now = self.now();
-        timer.advance(now);
-        let was = self.timer_state(&timer);
-        let next = match value {
-            0 => 0,
-            value if flags.contains(TimerFlags::ABSTIME) => {
-                let offset = match timer.clock.0 {
-                    CLOCK_REALTIME => self.realtime_offset(),
-                    _ => 0,
-                };
-                value.saturating_sub(offset).max(1)
-            }
-            span => now.saturating_add(span),
-        };
-        timer.next.set(next);
-        timer.interval.set(interval);
-        timer.ticks.set(0);
-        timer.advance(now);
-        self.timers.rearmed(&timer, before);
-        if let Some(old) = old.non_null() {
-            self.copy_out(c, old.addr(), &was)?;
-        }
-        OK
-    }
-
-    pub(crate) fn timerfd_gettime_call(
-        &mut self,
-        c: &Caller,
-        fd: i32,
-        out: UserPtr<Itimerspec>,
-    ) -> SysResult {
-        let timer = self.timer_of(c, fd)?;
-        let before = timer.next.get();
-        timer.advance(self.now());
-        self.timers.rearmed(&timer, before);
-        let state = self.timer_state(&timer);
-        self.copy_out(c, out.addr(), &state)?;
-        OK
     }
 }

@@ -91,7 +91,7 @@ pub enum Info {
     Maps,
     Smaps,
     Mounts,
-    MountInfo,
+    MountTable,
     Limits,
     Cgroup,
     Zero,
@@ -117,7 +117,7 @@ const PARTS: &[(&str, u32, Part)] = &[
     ("environ", PRIVATE, Part::Text(Info::Environ)),
     ("limits", TEXT, Part::Text(Info::Limits)),
     ("maps", TEXT, Part::Text(Info::Maps)),
-    ("mountinfo", TEXT, Part::Text(Info::MountInfo)),
+    ("mountinfo", TEXT, Part::Text(Info::MountTable)),
     ("mounts", TEXT, Part::Text(Info::Mounts)),
     ("oom_score", TEXT, Part::Text(Info::Zero)),
     ("oom_score_adj", TEXT, Part::Text(Info::Zero)),
@@ -135,7 +135,7 @@ fn ino(node: Node) -> u64 {
     match node {
         Node::Fixed(index) => 0xf000_0000 + u64::from(index),
         Node::Dir(who) => of(who) | 1,
-        Node::Entry(who, index) => of(who) | 2 + u64::from(index),
+        Node::Entry(who, index) => of(who) | (2 + u64::from(index)),
         Node::Fd(who, fd) => of(who) | FD_BIT | (fd as u32 as u64) << 1,
         Node::FdInfo(who, fd) => of(who) | FD_BIT | (fd as u32 as u64) << 1 | 1,
     }

@@ -19,6 +19,8 @@ use crate::FsMgr;
 
 /// Longest command line and environment shown.
 const MAX_ARGS: u64 = 1 << 17;
+/// A mount and its name.
+type ShownMount = (Rc<Mount>, Vec<u8>);
 /// Mappings listed at most.
 const MAX_MAPS: usize = 8192;
 
@@ -64,7 +66,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Info::Maps => self.maps(who, thread, false)?,
             Info::Smaps => self.maps(who, thread, true)?,
             Info::Mounts => self.mounts_text(who)?,
-            Info::MountInfo => self.mountinfo_text(who)?,
+            Info::MountTable => self.mountinfo_text(who)?,
             Info::Limits => self.limits(who)?,
             Info::Cgroup => b"0::/\n".to_vec(),
             Info::Zero => b"0\n".to_vec(),
@@ -289,7 +291,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     }
 
     /// The mounts below a process's root, with their names.
-    fn shown_mounts(&self, who: Who) -> Result<Vec<(Rc<Mount>, Vec<u8>)>, Errno> {
+    fn shown_mounts(&self, who: Who) -> Result<Vec<ShownMount>, Errno> {
         let of = thread_of(&self.tasks, who)?;
         let root = of.fs.root.borrow().clone();
         let mut out = Vec::new();

@@ -104,7 +104,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             SysFile::Loadavg => {
                 let header = self.tasks.table.header();
                 for load in header.load {
-                    let _ = write!(out, "{}.{:02} ", load >> 11, (load & 0x7ff) * 100 >> 11);
+                    let _ = write!(out, "{}.{:02} ", load >> 11, ((load & 0x7ff) * 100) >> 11);
                 }
                 let (running, threads) = (header.running, header.threads);
                 let _ = writeln!(out, "{running}/{threads} {}", header.last_pid);

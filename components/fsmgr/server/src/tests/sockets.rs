@@ -30,13 +30,23 @@ fn a_server_and_its_client() {
     assert_eq!(bind(&mut r, server, b"/sock"), 0);
     let other = r.call("socket", &[1, STREAM, 0]);
     assert_eq!(bind(&mut r, other, b"/sock"), err(Errno::EADDRINUSE));
-    assert_eq!(connect_on(&mut r, 0, other, b"/sock"), Some(err(Errno::ECONNREFUSED)));
+    assert_eq!(
+        connect_on(&mut r, 0, other, b"/sock"),
+        Some(err(Errno::ECONNREFUSED))
+    );
     assert_eq!(r.call("listen", &[server as u64, 0]), 0);
     r.fork(0, 1, 2, 1, 1);
     assert_eq!(connect_on(&mut r, 1, other, b"/sock"), Some(0));
-    assert_eq!(connect_on(&mut r, 1, other, b"/sock"), Some(err(Errno::EISCONN)));
+    assert_eq!(
+        connect_on(&mut r, 1, other, b"/sock"),
+        Some(err(Errno::EISCONN))
+    );
     let third = r.call_on(1, "socket", &[1, STREAM, 0]).expect("socket");
-    assert_eq!(connect_on(&mut r, 1, third, b"/sock"), None, "the backlog is full");
+    assert_eq!(
+        connect_on(&mut r, 1, third, b"/sock"),
+        None,
+        "the backlog is full"
+    );
     let (addr, len) = (r.room(110), r.put(&110u32.to_le_bytes()));
     let conn = r.call("accept4", &[server as u64, addr, len, 0]);
     assert_eq!(conn, 5);
@@ -46,10 +56,16 @@ fn a_server_and_its_client() {
     let at = r.room(16);
     assert_eq!(r.call_on(1, "read", &[other as u64, at, 16]), Some(5));
     let len = r.put(&110u32.to_le_bytes());
-    assert_eq!(r.call_on(1, "getpeername", &[other as u64, addr, len]), Some(0));
+    assert_eq!(
+        r.call_on(1, "getpeername", &[other as u64, addr, len]),
+        Some(0)
+    );
     assert_eq!(r.get(addr, 8), b"\x01\x00/sock\0");
     let len = r.put(&12u32.to_le_bytes());
-    assert_eq!(r.call_on(1, "getsockopt", &[other as u64, 1, 17, addr, len]), Some(0));
+    assert_eq!(
+        r.call_on(1, "getsockopt", &[other as u64, 1, 17, addr, len]),
+        Some(0)
+    );
     assert_eq!(r.fetch::<[u32; 3]>(addr), [1, 0, 0]);
     // Half of it closed, then all.
     assert_eq!(r.call_on(1, "shutdown", &[other as u64, 1]), Some(0));
@@ -76,17 +92,31 @@ fn datagrams_to_abstract_names() {
     assert_eq!(r.call("sendto", &[b as u64, data, 8, 0, to, len]), 8);
     assert_eq!(r.call("sendto", &[b as u64, data, 0, 0, to, len]), 0);
     let (buf, from, room) = (r.room(32), r.room(110), r.put(&110u32.to_le_bytes()));
-    assert_eq!(r.call("recvfrom", &[a as u64, buf, 4, 0x22, from, room]), 8, "peek, full length");
+    assert_eq!(
+        r.call("recvfrom", &[a as u64, buf, 4, 0x22, from, room]),
+        8,
+        "peek, full length"
+    );
     assert_eq!(r.fetch::<u32>(room), 8);
     assert_eq!(r.call("recvfrom", &[a as u64, buf, 32, 0, 0, 0]), 8);
-    assert_eq!(r.call("recvfrom", &[a as u64, buf, 32, 0, 0, 0]), 0, "an empty one");
-    assert_eq!(r.call("recvfrom", &[a as u64, buf, 32, 0x40, 0, 0]), err(Errno::EAGAIN));
+    assert_eq!(
+        r.call("recvfrom", &[a as u64, buf, 32, 0, 0, 0]),
+        0,
+        "an empty one"
+    );
+    assert_eq!(
+        r.call("recvfrom", &[a as u64, buf, 32, 0x40, 0, 0]),
+        err(Errno::EAGAIN)
+    );
     assert_eq!(r.write(b, b"x"), err(Errno::ENOTCONN));
     assert_eq!(connect_on(&mut r, 0, b, b"\0alpha"), Some(0));
     assert_eq!(r.write(b, b"x"), 1);
     r.call("close", &[a as u64]);
     assert_eq!(r.write(b, b"x"), err(Errno::ECONNREFUSED));
-    assert_eq!(connect_on(&mut r, 0, b, b"\0alpha"), Some(err(Errno::ECONNREFUSED)));
+    assert_eq!(
+        connect_on(&mut r, 0, b, b"\0alpha"),
+        Some(err(Errno::ECONNREFUSED))
+    );
 }
 
 #[test]
@@ -148,7 +178,11 @@ fn descriptors_travel() {
     let objects = r.mem.server().objects();
     r.call("close", &[a]);
     r.call("close", &[b]);
-    assert_eq!(r.mem.server().objects(), objects - 2, "the file and the ring");
+    assert_eq!(
+        r.mem.server().objects(),
+        objects - 2,
+        "the file and the ring"
+    );
 }
 
 #[test]

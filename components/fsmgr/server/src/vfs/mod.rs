@@ -23,6 +23,8 @@ use crate::vmo::Graveyard;
 use crate::wait::RunList;
 use lsyscall_abi::OpenFlags;
 
+mod names;
+
 /// Names a directory can be linked by, and files too.
 const MAX_LINKS: u32 = 65000;
 
@@ -315,153 +317,6 @@ impl Vfs {
         Ok(dir.with(dentry))
     }
 
-    /// Gives a file one more name.
-    pub fn link(
-        &self,
-        file: &Path,
-        dir: &Path,
-        name: &[u8],
-        creds: &Creds,
-        time: Time,
-    ) -> Result<(), Errno> {
-        let inode = file.inode();
-        if !Rc::ptr_eq(&file.mount, &dir.mount) || file.inode().sb.dev != dir.inode().sb.dev {
-            return Err(Errno::EXDEV);
-        }
-        perm::may_create(dir, creds)?;
-        if inode.is_dir() || matches!(inode.kind, Kind::Proc(_)) {
-            return Err(Errno::EPERM);
-        }
-        let entries = Self::entries(dir)?;
-        if inode.nlink.get() >= MAX_LINKS {
-            return Err(Errno::EMLINK);
-        }
-        inode.nlink.set(inode.nlink.get() + 1);
-        inode.ctime.set(time);
-        let dentry = Dentry::child(&dir.dentry, name, Rc::clone(inode));
-        entries.borrow_mut().insert(dentry);
-        dir.inode().touch(time);
-        Ok(())
-    }
-
-    /// Takes a name out of its directory: unlink, or rmdir if `dir_wanted`.
-    pub fn unlink(
-        &self,
-        dir: &Path,
-        victim: &Path,
-        creds: &Creds,
-        dir_wanted: bool,
-        time: Time,
-    ) -> Result<(), Errno> {
-        let inode = victim.inode();
-        perm::may_delete(dir, inode, creds)?;
-        if dir_wanted && !inode.is_dir() {
-            return Err(Errno::ENOTDIR);
-        }
-        if !dir_wanted && inode.is_dir() {
-            return Err(Errno::EISDIR);
-        }
-        if victim.dentry.mounted.get() > 0 || !Rc::ptr_eq(&victim.mount, &dir.mount) {
-            return Err(Errno::EBUSY);
-        }
-        let entries = Self::entries(dir)?;
-        if let Kind::Dir(inner) = &inode.kind {
-            if !inner.borrow().is_empty() {
-                return Err(Errno::ENOTEMPTY);
-            }
-            inner.borrow_mut().dead = true;
-        }
-        entries.borrow_mut().remove(&victim.dentry);
-        self.dropped_name(dir, inode, time);
-        dir.inode().touch(time);
-        Ok(())
-    }
-
-    fn dropped_name(&self, dir: &Path, inode: &Inode, time: Time) {
-        let links = if inode.is_dir() {
-            let parent = dir.inode();
-            parent.nlink.set(parent.nlink.get().saturating_sub(1));
-            0
-        } else {
-            inode.nlink.get().saturating_sub(1)
-        };
-        inode.nlink.set(links);
-        inode.ctime.set(time);
-    }
-
-    /// Gives a name another place; what has the new name is replaced, or swapped with it if `exchange`.
-    #[allow(clippy::too_many_arguments)]
-    pub fn rename(
-        &self,
-        old_dir: &Path,
-        old: &Path,
-        new_dir: &Path,
-        name: &[u8],
-        target: Option<&Path>,
-        exchange: bool,
-        creds: &Creds,
-        time: Time,
-    ) -> Result<(), Errno> {
-        let inode = old.inode();
-        perm::may_delete(old_dir, inode, creds)?;
-        match target {
-            Some(target) => perm::may_delete(new_dir, target.inode(), creds)?,
-            None => perm::may_create(new_dir, creds)?,
-        }
-        let from = Self::entries(old_dir)?;
-        let to = Self::entries(new_dir)?;
-        let moves_up = !Rc::ptr_eq(&old_dir.dentry, &new_dir.dentry);
-        if let Some(target) = target.filter(|_| !exchange) {
-            match (inode.is_dir(), target.inode().is_dir()) {
-                (true, false) => return Err(Errno::ENOTDIR),
-                (false, true) => return Err(Errno::EISDIR),
-                _ => {}
-            }
-            if target.inode().dir().is_some_and(|d| !d.borrow().is_empty()) {
-                return Err(Errno::ENOTEMPTY);
-            }
-        }
-        let busy = |p: &Path| p.dentry.mounted.get() > 0 || !Rc::ptr_eq(&p.mount, &old_dir.mount);
-        if busy(old) || target.is_some_and(busy) {
-            return Err(Errno::EBUSY);
-        }
-        if inode.is_dir() && moves_up {
-            // A moved directory gets another `..`, which must be written.
-            perm::may(inode, creds, perm::WRITE)?;
-        }
-        from.borrow_mut().remove(&old.dentry);
-        if let Some(target) = target {
-            to.borrow_mut().remove(&target.dentry);
-            if exchange {
-                let old_name = old.dentry.name().to_vec();
-                target.dentry.set_place(&old_dir.dentry, &old_name);
-                from.borrow_mut().insert(Rc::clone(&target.dentry));
-                target.inode().ctime.set(time);
-            } else {
-                if let Some(inner) = target.inode().dir() {
-                    inner.borrow_mut().dead = true;
-                }
-                self.dropped_name(new_dir, target.inode(), time);
-            }
-        }
-        old.dentry.set_place(&new_dir.dentry, name);
-        to.borrow_mut().insert(Rc::clone(&old.dentry));
-        inode.ctime.set(time);
-        if moves_up {
-            let swapped = target
-                .filter(|_| exchange)
-                .is_some_and(|t| t.inode().is_dir());
-            match (inode.is_dir(), swapped) {
-                (true, false) => move_link(old_dir.inode(), new_dir.inode()),
-                (false, true) => move_link(new_dir.inode(), old_dir.inode()),
-                _ => {}
-            }
-        }
-        old_dir.inode().touch(time);
-        new_dir.inode().touch(time);
-        Ok(())
-    }
-
     /// The place's name as /proc shows it, seen from `root`.
     pub fn shown_name(&self, path: &Path, root: &Path) -> Vec<u8> {
         let inode = path.inode();
@@ -490,11 +345,6 @@ impl Vfs {
         }
         name
     }
-}
-
-fn move_link(from: &Inode, to: &Inode) {
-    from.nlink.set(from.nlink.get().saturating_sub(1));
-    to.nlink.set(to.nlink.get() + 1);
 }
 
 fn init(mode: u32, creds: &Creds, time: Time) -> InodeInit {
