@@ -173,6 +173,11 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
             parked: None,
         };
         self.tasks.put(thread, new)?;
+        if stdio == STDIO_TTY {
+            // As a login would: the first process leads the terminal's session, so that a shell there has job control.
+            let tty = Rc::clone(&self.tty);
+            self.adopt_terminal(&on_behalf(thread), &tty);
+        }
         let name = cwd.as_slice().to_vec();
         if !name.is_empty() {
             let place = self.lookup(&on_behalf(thread), lsyscall_abi::Fd::CWD.0, name, true)?;
