@@ -26,11 +26,12 @@ const CLIENT: [&str; 5] = [
 pub fn run(context: &Context) -> ! {
     // SAFETY: the plan maps the UART there.
     unsafe { uart::use_device(context.vaddr("device pl011")) };
-    let mut results: Vec<(&str, Outcome)> = Vec::new();
-    results.push(("server-cspace", checks::cspace(context)));
-    results.push(("server-startup", checks::startup(context)));
-    results.push(("server-mappings", checks::mappings(context)));
-    results.push(("server-devices", devices(context)));
+    let mut results: Vec<(&str, Outcome)> = alloc::vec![
+        ("server-cspace", checks::cspace(context)),
+        ("server-startup", checks::startup(context)),
+        ("server-mappings", checks::mappings(context)),
+        ("server-devices", devices(context)),
+    ];
     let board = context.vaddr("dataport server.board").cast::<u64>();
     // SAFETY: the plan maps the dataport there, writable.
     unsafe { board.write_volatile(MARK) };
