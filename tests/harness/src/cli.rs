@@ -7,24 +7,46 @@ use crate::programs::Programs;
 use crate::report::Report;
 use crate::runner::{End, Outcome, RunSpec, Runner};
 use anyhow::{Context as _, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 
 type Check = std::result::Result<(), String>;
 
 /// Runs the wanted cases.
 pub fn run(runner: &dyn Runner, programs: &Programs, report: &mut Report) -> Result<()> {
     let work = tempfile::tempdir().context("making a temporary folder")?;
-    for case in cases::cases(programs, work.path())? {
-        let name = format!("run/{}", case.name);
-        if !report.wants(&name) || (case.persona_only && runner.command(&case.spec).is_none()) {
-            continue;
+    let wanted: Vec<Case> = cases::cases(programs, work.path())?
+        .into_iter()
+        .filter(|case| report.wants(&format!("run/{}", case.name)))
+        .filter(|case| !case.persona_only || runner.command(&case.spec).is_some())
+        .collect();
+    // Each boots a system of its own, which keeps one processor busy: two at a time.
+    let next = AtomicUsize::new(0);
+    let (sender, results) = channel();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let (sender, wanted, next) = (sender.clone(), &wanted, &next);
+            scope.spawn(move || {
+                while let Some(case) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if sender
+                        .send((
+                            case.name,
+                            runner.run(&case.spec).map(|outcome| judge(case, &outcome)),
+                        ))
+                        .is_err()
+                    {
+                        break;
+                    }
+                }
+            });
         }
-        let outcome = runner.run(&case.spec)?;
-        let found = (case.check)(&outcome).map_err(|why| match outcome.complaint() {
-            complaint if complaint.is_empty() => why,
-            complaint => format!("{why}; it said: {complaint}"),
-        });
-        report.check(&name, found);
-    }
+        drop(sender);
+        for (name, found) in results {
+            report.check(&format!("run/{name}"), found?);
+        }
+        Ok::<(), anyhow::Error>(())
+    })?;
     let name = "run/icount_repeats";
     let spec = RunSpec::sh("head -c 16 /dev/urandom | md5sum; cat /proc/uptime; date")
         .flags(&["--icount"]);
@@ -52,19 +74,29 @@ pub fn run(runner: &dyn Runner, programs: &Programs, report: &mut Report) -> Res
     Ok(())
 }
 
+fn judge(case: &Case, outcome: &Outcome) -> Check {
+    (case.check)(outcome).map_err(|why| match outcome.complaint() {
+        complaint if complaint.is_empty() => why,
+        complaint => format!("{why}; it said: {complaint}"),
+    })
+}
+
+/// What looks at an outcome.
+type Judge = Box<dyn Fn(&Outcome) -> Check + Send + Sync>;
+
 struct Case {
     name: &'static str,
     spec: RunSpec,
     persona_only: bool,
-    check: Box<dyn Fn(&Outcome) -> Check>,
+    check: Judge,
 }
 
 /// The end and the whole output must be these.
-fn gives(end: i32, stdout: &str) -> Box<dyn Fn(&Outcome) -> Check> {
+fn gives(end: i32, stdout: &str) -> Judge {
     gives_bytes(end, stdout.as_bytes().to_vec())
 }
 
-fn gives_bytes(end: i32, stdout: Vec<u8>) -> Box<dyn Fn(&Outcome) -> Check> {
+fn gives_bytes(end: i32, stdout: Vec<u8>) -> Judge {
     Box::new(move |outcome| {
         ends(outcome, end)?;
         if outcome.stdout == stdout {

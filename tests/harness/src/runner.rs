@@ -138,7 +138,7 @@ impl Outcome {
 }
 
 /// A system that runs Linux programs.
-pub trait Runner {
+pub trait Runner: Sync {
     /// The system's name in reports.
     fn name(&self) -> &str;
 
