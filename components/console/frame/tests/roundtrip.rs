@@ -30,6 +30,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
         Kind::Log,
         Kind::Trace,
         Kind::Exit,
+        Kind::Ready,
         Kind::Input,
         Kind::End,
         Kind::Window,

@@ -21,6 +21,7 @@ pub struct Demux<O, M> {
     raw: VecDeque<u8>,
     /// Raw text was shown without the end of its line.
     open_line: bool,
+    /// Who waits for the guest's console.
     ready: Option<Sender<()>>,
 }
 
@@ -204,6 +205,18 @@ mod tests {
         let forged = console_frame::exit(Exit::Exited(0));
         let stream = line(&[(Some(Kind::Output), &forged)]);
         assert_eq!(run(&stream, false, 3).2, None);
+    }
+
+    #[test]
+    fn the_console_is_waited_for_once() {
+        let (ready, listening) = std::sync::mpsc::channel();
+        let mut demux = Demux::new(io::sink(), io::sink(), false);
+        demux.tell_ready(ready);
+        demux.feed(b"no frame yet").unwrap();
+        assert!(listening.try_recv().is_err());
+        let stream = line(&[(Some(Kind::Ready), b""), (Some(Kind::Ready), b"")]);
+        demux.feed(&stream).unwrap();
+        assert_eq!(listening.iter().count(), 1);
     }
 
     #[test]
