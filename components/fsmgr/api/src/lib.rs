@@ -135,7 +135,7 @@ wire_struct! {
     pub struct FsEvent {
         /// For whom.
         pub target: Target,
-        /// Signal number.
+        /// Signal number; 0: the thread's `wait_mask` changed.
         pub signal: u8,
         /// si_code.
         pub code: i32,
@@ -179,5 +179,10 @@ interface! {
         12 => fn set_limits(thread: ThreadIdx, nofile: u64, fsize: u64) -> ();
         /// The path of the file opened for execution, as /proc/PID/exe would show it.
         13 => fn exec_path(token: u32) -> Bytes;
+        /// Host name and domain name, for /proc/sys/kernel.
+        14 => fn set_names(host: Bytes, domain: Bytes) -> ();
+        /// The signal mask with which the thread's parked call waits (ppoll, pselect6, epoll_pwait): `None` if it waits with
+        /// its own, or not at all. An event with signal 0 says that this changed.
+        15 => fn wait_mask(thread: ThreadIdx) -> Option<u64>;
     }
 }

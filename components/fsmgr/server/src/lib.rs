@@ -309,7 +309,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return;
         };
         let known = |e: &FsEvent| e.target == target && e.signal == signal;
-        if self.events.len() < MAX_EVENTS && !self.events.iter().any(known) {
+        let bounded = signal == 0 || self.events.len() < MAX_EVENTS;
+        if bounded && !self.events.iter().any(known) {
             self.events.push_back(FsEvent {
                 target,
                 signal,

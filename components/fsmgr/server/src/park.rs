@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 
 use console_api::Console;
+use fsmgr_api::Target;
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{dispatch_fs, encode_result, Caller, Flow, SysResult};
 use memmgr_api::Memory;
@@ -23,6 +24,8 @@ pub struct Wait {
     pub deadline: Option<u64>,
     /// How it ends when interrupted; ERESTARTSYS unless told otherwise.
     pub restart: Option<Errno>,
+    /// The signal mask it waits with, if not its thread's.
+    pub mask: Option<u64>,
 }
 
 /// What a call had done before it waited.
@@ -54,8 +57,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             progress: wait.progress,
             deadline: wait.deadline,
             restart: wait.restart.unwrap_or(Errno::ERESTARTSYS),
+            mask: wait.mask,
             ticket,
         });
+        if wait.mask.is_some() {
+            self.mask_changed(c.thread);
+        }
         Ok(Flow::Park)
     }
 
@@ -95,9 +102,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
     }
 
-    /// The deadline of the call if it is being run again.
-    pub(crate) fn resumed_deadline(&mut self) -> Option<Option<u64>> {
-        self.resumed.take().map(|parked| parked.deadline)
+    /// procmgr is to ask with which mask the thread waits now.
+    fn mask_changed(&mut self, thread: ThreadIdx) {
+        self.send(Target::Thread(thread), 0);
     }
 
     /// Takes the parked call of a thread off its deadline.
@@ -119,11 +126,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             let Some(parked) = self.unpark(thread) else {
                 continue;
             };
-            let caller = parked.caller;
+            let (caller, masked) = (parked.caller, parked.mask.is_some());
             self.resumed = Some(parked);
             let result = dispatch_fs(self, &caller);
             self.resumed = None;
             if let Some(value) = encode_result(result) {
+                if masked {
+                    self.mask_changed(thread);
+                }
                 self.replies.complete(thread, value as i64);
             }
         }

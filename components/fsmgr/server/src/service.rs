@@ -331,6 +331,17 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         Ok(())
     }
 
+    fn set_names(&mut self, host: Bytes, domain: Bytes) -> Result<(), Errno> {
+        self.host_name = host.as_slice().to_vec();
+        self.domain_name = domain.as_slice().to_vec();
+        Ok(())
+    }
+
+    fn wait_mask(&mut self, thread: ThreadIdx) -> Result<Option<u64>, Errno> {
+        let parked = self.tasks.get(thread)?.parked.as_ref();
+        Ok(parked.and_then(|p| p.mask))
+    }
+
     fn exec_path(&mut self, token: u32) -> Result<Bytes, Errno> {
         let open = self.execs.iter().find(|e| e.token == token);
         let open = open.ok_or(Errno::EINVAL)?;

@@ -46,6 +46,8 @@ pub struct Parked {
     pub deadline: Option<u64>,
     /// How it ends when interrupted.
     pub restart: Errno,
+    /// The signal mask it waits with, if not its thread's.
+    pub mask: Option<u64>,
     /// Tells it from earlier calls.
     pub ticket: u64,
 }

@@ -2,7 +2,7 @@
 
 use fsmgr_api::{FsMgr, Target};
 use lsyscall_abi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
-use lsyscall_abi::Signal;
+use lsyscall_abi::{SigSet, Signal, ThreadIdx};
 use memmgr_api::{FaultKind, MemEvent, MemMgr};
 
 use crate::machine::Machine;
@@ -74,6 +74,10 @@ impl<P: Parts> ProcMgr<P> {
         while let Ok(Some(event)) = self.fs.next_event() {
             let signal = Signal(i32::from(event.signal));
             if !signal.is_valid() {
+                if let Target::Thread(t) = event.target {
+                    self.wait_mask_changed(t);
+                    self.drain();
+                }
                 continue;
             }
             let info = Info {
@@ -94,6 +98,28 @@ impl<P: Parts> ProcMgr<P> {
                 }
             }
             self.drain();
+        }
+    }
+
+    /// The thread's call has begun, or ended, to wait below with a mask of its own (ppoll, pselect6, epoll_pwait).
+    fn wait_mask_changed(&mut self, t: ThreadIdx) {
+        let mask = self.fs.wait_mask(t).ok().flatten();
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
+        match mask {
+            Some(mask) => {
+                let blocked = thread.blocked;
+                thread.saved_mask.get_or_insert(blocked);
+                self.set_blocked(t, SigSet(mask));
+                self.look(t);
+            }
+            None => {
+                if let Some(mask) = thread.saved_mask.take() {
+                    self.set_blocked(t, mask);
+                    self.look(t);
+                }
+            }
         }
     }
 }

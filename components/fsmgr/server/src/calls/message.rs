@@ -178,7 +178,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             rights: Vec::new(),
             flags,
         };
-        self.send_pieces(c, &file, before, &Self::one(buf), out)
+        self.send_pieces(c, &file, before, &Self::one(buf)?, out)
     }
 
     pub(crate) fn sendmsg_call(
@@ -318,7 +318,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         len: UserPtr<u32>,
     ) -> SysResult {
         let (file, before) = self.blocking_file(c, fd)?;
-        let got = match self.receive_pieces(c, &file, before, &Self::one(buf), flags)? {
+        let got = match self.receive_pieces(c, &file, before, &Self::one(buf)?, flags)? {
             Ok(got) => got,
             Err(flow) => return flow,
         };

@@ -51,10 +51,10 @@ handlers! {
     };
     close(self, c, fd: Fd) self.close_call(c, fd.0);
     close_range(self, c, first: u32, last: u32, flags: u32) self.close_range_call(c, first, last, flags);
-    read(self, c, fd: Fd, buf: UserSlice) self.read_call(c, fd.0, &Self::one(buf), None, false);
-    write(self, c, fd: Fd, buf: UserSlice) self.write_call(c, fd.0, &Self::one(buf), None, false);
-    pread64(self, c, fd: Fd, buf: UserSlice, offset: i64) self.read_call(c, fd.0, &Self::one(buf), Some(offset), false);
-    pwrite64(self, c, fd: Fd, buf: UserSlice, offset: i64) self.write_call(c, fd.0, &Self::one(buf), Some(offset), false);
+    read(self, c, fd: Fd, buf: UserSlice) self.read_call(c, fd.0, &Self::one(buf)?, None, false);
+    write(self, c, fd: Fd, buf: UserSlice) self.write_call(c, fd.0, &Self::one(buf)?, None, false);
+    pread64(self, c, fd: Fd, buf: UserSlice, offset: i64) self.read_call(c, fd.0, &Self::one(buf)?, Some(offset), false);
+    pwrite64(self, c, fd: Fd, buf: UserSlice, offset: i64) self.write_call(c, fd.0, &Self::one(buf)?, Some(offset), false);
     readv(self, c, fd: Fd, iov: UserArray<Iovec>) self.read_vector(c, fd.0, iov, None, 0);
     writev(self, c, fd: Fd, iov: UserArray<Iovec>) self.write_vector(c, fd.0, iov, None, 0);
     preadv(self, c, fd: Fd, iov: UserArray<Iovec>, offset: i64) self.read_vector(c, fd.0, iov, Some(offset), 0);

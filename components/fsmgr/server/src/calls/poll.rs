@@ -89,26 +89,42 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
     }
 
-    fn check_mask(&self, c: &Caller, mask: UserPtr<SigSet>, size: usize) -> Result<(), Errno> {
-        if !mask.is_null() {
-            if size != SigSet::SIZE {
-                return Err(Errno::EINVAL);
-            }
-            let _: SigSet = self.copy_in(c, mask.addr())?;
+    /// The mask a call is to wait with. `EINVAL`, `EFAULT`.
+    fn mask_at(
+        &self,
+        c: &Caller,
+        mask: UserPtr<SigSet>,
+        size: usize,
+    ) -> Result<Option<u64>, Errno> {
+        if mask.is_null() {
+            return Ok(None);
         }
-        Ok(())
+        if size != SigSet::SIZE {
+            return Err(Errno::EINVAL);
+        }
+        let set: SigSet = self.copy_in(c, mask.addr())?;
+        Ok(Some(set.0))
     }
 
     /// Parks a wait for several descriptions, to which the thread was added.
-    fn park_waiting(&mut self, c: &Caller, deadline: Option<u64>, restart: Errno) -> SysResult {
-        self.park_ticket(
-            c,
-            Wait {
-                deadline,
-                restart: Some(restart),
-                ..Wait::default()
-            },
-        )
+    fn park_waiting(
+        &mut self,
+        c: &Caller,
+        files: &[Rc<File>],
+        deadline: Option<u64>,
+        mask: Option<u64>,
+    ) -> SysResult {
+        let ticket = self.ticket();
+        for queue in files.iter().filter_map(|f| f.queue()) {
+            queue.add(c.thread, ticket);
+        }
+        let wait = Wait {
+            deadline,
+            restart: Some(Errno::ERESTARTNOHAND),
+            mask,
+            ..Wait::default()
+        };
+        self.park_ticket(c, wait)
     }
 
     pub(crate) fn ppoll_call(
@@ -119,12 +135,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         mask: UserPtr<SigSet>,
         size: usize,
     ) -> SysResult {
-        let deadline = match self.resumed_deadline() {
-            Some(deadline) => deadline,
+        let (deadline, mask) = match self.resumed.take() {
+            Some(parked) => (parked.deadline, parked.mask),
             None => {
                 let timeout = self.timeout_at(c, timeout)?;
-                self.check_mask(c, mask, size)?;
-                self.deadline_after(timeout)
+                let mask = self.mask_at(c, mask, size)?;
+                (self.deadline_after(timeout), mask)
             }
         };
         let limit = self.thread(c)?.files.borrow().nofile;
@@ -159,11 +175,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         let over = deadline.is_some_and(|d| d <= self.now());
         if ready == 0 && !over {
-            let ticket = self.ticket();
-            for queue in files.iter().filter_map(|f| f.queue()) {
-                queue.add(c.thread, ticket);
-            }
-            return self.park_waiting(c, deadline, Errno::ERESTARTNOHAND);
+            return self.park_waiting(c, &files, deadline, mask);
         }
         self.mem
             .copy_out(Space::Thread(c.thread), fds.addr(), &raw)?;
@@ -179,15 +191,18 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         timeout: UserPtr<Timespec>,
         mask: u64,
     ) -> SysResult {
-        let deadline = match self.resumed_deadline() {
-            Some(deadline) => deadline,
+        let (deadline, mask) = match self.resumed.take() {
+            Some(parked) => (parked.deadline, parked.mask),
             None => {
                 let timeout = self.timeout_at(c, timeout)?;
-                if mask != 0 {
-                    let [at, size]: [u64; 2] = self.copy_in(c, mask)?;
-                    self.check_mask(c, UserPtr::new(at), size as usize)?;
-                }
-                self.deadline_after(timeout)
+                let mask = match mask {
+                    0 => None,
+                    both => {
+                        let [at, size]: [u64; 2] = self.copy_in(c, both)?;
+                        self.mask_at(c, UserPtr::new(at), size as usize)?
+                    }
+                };
+                (self.deadline_after(timeout), mask)
             }
         };
         let count = usize::try_from(nfds).map_err(|_| Errno::EINVAL)?;
@@ -230,11 +245,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         let over = deadline.is_some_and(|d| d <= self.now());
         if ready == 0 && !over {
-            let ticket = self.ticket();
-            for queue in files.iter().filter_map(|f| f.queue()) {
-                queue.add(c.thread, ticket);
-            }
-            return self.park_waiting(c, deadline, Errno::ERESTARTNOHAND);
+            return self.park_waiting(c, &files, deadline, mask);
         }
         for (found, at) in found.iter().zip(sets) {
             if at != 0 {
@@ -343,14 +354,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         size: usize,
     ) -> SysResult {
         let resumed = self.resumed.take();
-        let (file, deadline) = match resumed {
+        let (file, deadline, mask) = match resumed {
             Some(parked) => match parked.file {
-                Some(file) => (file, parked.deadline),
+                Some(file) => (file, parked.deadline, parked.mask),
                 None => return Err(Errno::EBADF),
             },
             None => {
-                self.check_mask(c, mask, size)?;
-                (self.file(c, epfd)?, self.deadline_after(timeout))
+                let mask = self.mask_at(c, mask, size)?;
+                (self.file(c, epfd)?, self.deadline_after(timeout), mask)
             }
         };
         if events.count() == 0 || events.count() > MAX_EVENTS {
@@ -395,6 +406,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 file: Some(file),
                 deadline,
                 restart: Some(Errno::EINTR),
+                mask,
                 ..Wait::default()
             };
             return self.park(c, &epoll.queue, wait);

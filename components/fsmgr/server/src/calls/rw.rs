@@ -18,6 +18,8 @@ use crate::park::Wait;
 use crate::pipe::PIPE_BUF;
 use crate::FsMgr;
 
+/// End of the addresses user memory can have on arm64: what reaches beyond is refused before anything is moved.
+const ADDRESS_END: u64 = 1 << 48;
 /// Flags of preadv2 and pwritev2 that are taken as hints: RWF_HIPRI, RWF_DSYNC, RWF_SYNC.
 const RWF_HINTS: u32 = 0x1 | 0x2 | 0x4;
 /// RWF_NOWAIT.
@@ -64,15 +66,26 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             if len > i64::MAX as u64 {
                 return Err(Errno::EINVAL);
             }
-            let len = (len as usize).min(left);
-            left -= len;
-            out.push(UserSlice::new(word(base), len));
+            let piece = UserSlice::new(word(base), len as usize);
+            Self::in_user_range(piece)?;
+            let piece = piece.truncated(left);
+            left -= piece.len;
+            out.push(piece);
         }
         Ok(Pieces::Many(out))
     }
 
-    pub(crate) fn one(buf: UserSlice) -> Pieces {
-        Pieces::One(buf.truncated(MAX_RW_COUNT))
+    /// The one piece of a plain read or write, in all at most what one call moves. `EFAULT` if it cannot lie in user memory.
+    pub(crate) fn one(buf: UserSlice) -> Result<Pieces, Errno> {
+        Self::in_user_range(buf)?;
+        Ok(Pieces::One(buf.truncated(MAX_RW_COUNT)))
+    }
+
+    fn in_user_range(buf: UserSlice) -> Result<(), Errno> {
+        match buf.addr.checked_add(buf.len as u64) {
+            Some(end) if end <= ADDRESS_END => Ok(()),
+            _ => Err(Errno::EFAULT),
+        }
     }
 
     /// `EINVAL` for a negative offset, `ESPIPE` for what has none.

@@ -42,8 +42,20 @@ fn comm(process: &ProcEntry) -> &[u8] {
 }
 
 impl<M: Memory, C: Console> FsMgr<M, C> {
-    pub(super) fn process_text(&mut self, who: Who, info: Info) -> Result<Vec<u8>, Errno> {
-        let (process, thread) = find(&self.tasks, who).map_err(|_| Errno::ESRCH)?;
+    pub(super) fn process_text(
+        &mut self,
+        reader: ThreadIdx,
+        who: Who,
+        info: Info,
+    ) -> Result<Vec<u8>, Errno> {
+        let (mut process, thread) = find(&self.tasks, who).map_err(|_| Errno::ESRCH)?;
+        // procmgr knows who waits in procmgr. Who reads this runs, and on one processor he is the only one: others are shown
+        // as sleeping, which is what nearly all of them do (those that could run cannot be told from those that wait in
+        // another component).
+        let own = self.tasks.table.process_of(reader).map(|p| p.pid);
+        if process.state == u32::from(b'R') && own != Some(process.pid) {
+            process.state = u32::from(b'S');
+        }
         Ok(match info {
             Info::Stat => self.stat_line(who, &process, thread),
             Info::Statm => {

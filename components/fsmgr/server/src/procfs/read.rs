@@ -53,14 +53,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         )
     }
 
-    fn proc_text(&mut self, node: Node) -> Result<Vec<u8>, Errno> {
+    fn proc_text(&mut self, reader: ThreadIdx, node: Node) -> Result<Vec<u8>, Errno> {
         match node {
             Node::Fixed(index) => match TREE.get(usize::from(index)).map(|e| e.what) {
                 Some(What::Text(file, _)) => self.system_text(file),
                 _ => Err(Errno::EINVAL),
             },
             Node::Entry(who, index) => match PARTS.get(usize::from(index)).map(|p| p.2) {
-                Some(Part::Text(info)) => self.process_text(who, info),
+                Some(Part::Text(info)) => self.process_text(reader, who, info),
                 _ => Err(Errno::EINVAL),
             },
             Node::FdInfo(who, fd) => self.fd_text(who, fd),
@@ -71,7 +71,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     /// Reads: the text is made anew whenever a read starts at its beginning, and kept for the reads that follow.
     pub(crate) fn read_proc(
         &mut self,
-        _thread: ThreadIdx,
+        thread: ThreadIdx,
         file: &Rc<File>,
         dst: &mut Dst<'_>,
         at: Option<u64>,
@@ -81,7 +81,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         };
         let off = at.unwrap_or(file.pos.get());
         if off == 0 || kept.borrow().is_empty() {
-            let text = self.proc_text(*node)?;
+            let text = self.proc_text(thread, *node)?;
             kept.replace(text);
         }
         let kept = kept.borrow();

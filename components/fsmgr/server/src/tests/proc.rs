@@ -16,7 +16,7 @@ fn processes_and_links() {
     }
     assert!(r
         .slurp("/proc/42/stat")
-        .starts_with("42 (test) R 1 1 1 0 -1 0 "));
+        .starts_with("42 (test) S 1 1 1 1281 1 0 "));
     assert_eq!(r.slurp("/proc/42/stat").split_whitespace().count(), 52);
     assert!(r
         .slurp("/proc/self/status")

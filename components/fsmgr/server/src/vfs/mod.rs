@@ -242,10 +242,11 @@ impl Vfs {
         parent.sb.inode(init, kind)
     }
 
-    /// The entries of a directory in which names can be made. `EPERM` in /proc.
-    fn entries(dir: &Path) -> Result<&RefCell<Dir>, Errno> {
+    /// The entries of a directory to which a name is to be added, or from which one is to be taken. Neither goes in /proc.
+    fn entries(dir: &Path, adds: bool) -> Result<&RefCell<Dir>, Errno> {
         let entries = match &dir.inode().kind {
             Kind::Dir(entries) => entries,
+            Kind::Proc(_) if adds => return Err(Errno::ENOENT),
             Kind::Proc(_) => return Err(Errno::EPERM),
             _ => return Err(Errno::ENOTDIR),
         };
@@ -301,7 +302,7 @@ impl Vfs {
         kind: Kind,
     ) -> Result<Path, Errno> {
         perm::may_create(dir, creds)?;
-        let entries = Self::entries(dir)?;
+        let entries = Self::entries(dir, true)?;
         if mode & S_IFMT == S_IFDIR && dir.inode().nlink.get() >= MAX_LINKS {
             return Err(Errno::EMLINK);
         }

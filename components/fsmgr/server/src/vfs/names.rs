@@ -29,7 +29,7 @@ impl Vfs {
         if inode.is_dir() || matches!(inode.kind, Kind::Proc(_)) {
             return Err(Errno::EPERM);
         }
-        let entries = Self::entries(dir)?;
+        let entries = Self::entries(dir, true)?;
         if inode.nlink.get() >= MAX_LINKS {
             return Err(Errno::EMLINK);
         }
@@ -61,7 +61,7 @@ impl Vfs {
         if victim.dentry.mounted.get() > 0 || !Rc::ptr_eq(&victim.mount, &dir.mount) {
             return Err(Errno::EBUSY);
         }
-        let entries = Self::entries(dir)?;
+        let entries = Self::entries(dir, false)?;
         if let Kind::Dir(inner) = &inode.kind {
             if !inner.borrow().is_empty() {
                 return Err(Errno::ENOTEMPTY);
@@ -105,8 +105,8 @@ impl Vfs {
             Some(target) => perm::may_delete(new_dir, target.inode(), creds)?,
             None => perm::may_create(new_dir, creds)?,
         }
-        let from = Self::entries(old_dir)?;
-        let to = Self::entries(new_dir)?;
+        let from = Self::entries(old_dir, false)?;
+        let to = Self::entries(new_dir, true)?;
         let moves_up = !Rc::ptr_eq(&old_dir.dentry, &new_dir.dentry);
         if let Some(target) = target.filter(|_| !exchange) {
             match (inode.is_dir(), target.inode().is_dir()) {

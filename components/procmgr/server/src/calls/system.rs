@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 
+use fsmgr_api::FsMgr;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, Flow, SysResult, OK};
 use memmgr_api::{MemMgr, Space, UserMemory};
+use persona_ipc::Bytes;
 
 use crate::exit::EXITED;
 use crate::{Parts, ProcMgr};
@@ -77,12 +79,20 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_sethostname(&mut self, c: &Caller, name: UserSlice) -> SysResult {
         self.uts.host = self.take_name(c, name)?;
+        self.tell_names();
         OK
     }
 
     pub(super) fn sys_setdomainname(&mut self, c: &Caller, name: UserSlice) -> SysResult {
         self.uts.domain = self.take_name(c, name)?;
+        self.tell_names();
         OK
+    }
+
+    /// Tells fsmgr the names, which /proc shows too.
+    fn tell_names(&self) {
+        let (host, domain) = (Bytes::new(&self.uts.host), Bytes::new(&self.uts.domain));
+        let _ = self.fs.set_names(host, domain);
     }
 
     pub(super) fn sys_sysinfo(&mut self, c: &Caller, info: UserPtr<Sysinfo>) -> SysResult {

@@ -369,6 +369,12 @@ impl FsMgr for Fake {
     fn exec_path(&self, _: u32) -> Result<Bytes, Errno> {
         Ok(Chunk::empty())
     }
+    fn set_names(&self, _: Bytes, _: Bytes) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn wait_mask(&self, _: ThreadIdx) -> Result<Option<u64>, Errno> {
+        Ok(None)
+    }
 }
 
 impl TimeMgr for Fake {
