@@ -20,6 +20,8 @@
 //! ```
 //!
 //! Every error has a place (file, line, column), what is wrong, and what to do; all errors of a manifest are reported at once.
+//! The crate must never let a system pass that the root task could not build or whose domains could wait for each other, and
+//! it writes no files: that is left to its caller.
 
 #![deny(unsafe_code)]
 

@@ -2,6 +2,7 @@
 //!
 //! Building xtask the first time takes a while, and then cargo's progress is wanted; later nothing of cargo is to be
 //! seen. An alias cannot tell the two apart, this program can. It has no dependencies, so that it is built in a moment.
+//! It must never decide anything else: every command is xtask's.
 #![deny(unsafe_code)]
 
 use std::os::unix::process::CommandExt as _;

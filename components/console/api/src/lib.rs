@@ -1,4 +1,6 @@
 //! Interface of the console component: bytes to and from the serial line, log lines, and the end of the run.
+//!
+//! It says what crosses the border and nothing else: it must hold no behaviour, and no call here may block.
 #![no_std]
 #![deny(unsafe_code)]
 

@@ -4,6 +4,7 @@
 //! another. Nothing here waits: what does not fit is refused (output) or counted (log, trace), and when there is room again,
 //! or input, the client is signalled. Input is never lost: while its queue is full the device is left unread and its sender
 //! waits.
+//! It must never let a program's bytes end a frame, or wait for the device.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 

@@ -1,4 +1,6 @@
 //! Interface of the file manager for procmgr: a thread's files through its life, and what files have to tell processes.
+//!
+//! It says what crosses the border and nothing else: it must hold no behaviour. Programs' own calls do not come this way.
 #![no_std]
 #![deny(unsafe_code)]
 

@@ -4,6 +4,7 @@
 //!
 //! Components are built against this crate alone, so they run on the host under test as well as in a domain
 //! (`persona-rt`). Nothing here blocks.
+//! It must never know the kernel: what needs it comes in through the environment.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;

@@ -4,6 +4,7 @@
 //! The compiler of the system manifest writes a domain's `main.rs` against this crate: [`entry!`], [`Runtime::host`] for each
 //! component, [`Runtime::serve`]. A domain has one thread, one endpoint and one notification bound to it; it runs every
 //! event to its end and never waits for a client.
+//! It must never know what a component does, nor panic on what a client sends.
 #![no_std]
 
 extern crate alloc;

@@ -6,6 +6,8 @@
 //!
 //! A panic is printed on kernels that can print, given to the hook of [`set_panic_hook`], and then the thread suspends
 //! itself: the rest of the system goes on.
+//!
+//! The crate must never make, map or delete objects: what the kernel gave belongs to the root task.
 #![no_std]
 
 mod boot_info;

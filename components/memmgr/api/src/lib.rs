@@ -4,6 +4,8 @@
 //! the thread whose address space is meant, and never by pointer. Errors are Linux's: `EFAULT` for a bad user address,
 //! `ENOMEM` when memory or room in the address space is short, `EINVAL` for what makes no sense, `ESRCH` for an identity that
 //! does not exist.
+//!
+//! The crate must never hand out a pointer into user memory.
 #![no_std]
 #![deny(unsafe_code)]
 

@@ -2,6 +2,7 @@
 //!
 //! Layout: a [`Header`], then `header.slots` [`ThreadEntry`] (indexed by thread index), then `header.slots` [`ProcEntry`].
 //! procmgr writes, others read; single words are consistent, entries may be seen between two updates.
+//! The crate lays the table out and nothing else: it must hold no behaviour.
 #![no_std]
 #![deny(unsafe_code)]
 

@@ -6,6 +6,8 @@
 //! calling up.
 //!
 //! What wall-clock time adds to monotonic time stands in word 0 of the *clock* dataport, in nanoseconds.
+//!
+//! It says what crosses the border and nothing else: it must hold no behaviour, and no call here may block.
 #![no_std]
 #![deny(unsafe_code)]
 

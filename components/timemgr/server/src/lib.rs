@@ -2,6 +2,7 @@
 //!
 //! It owns the one timer. Threads sleep here; other components write their earliest deadline into their alarm dataport and are
 //! signalled when it has passed (`timemgr-api`). The timer always stands at the earliest of all. Nothing here waits.
+//! It must never trust a deadline it reads for more than when to signal its owner.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
