@@ -8,7 +8,7 @@ use lsyscall_abi::{Errno, OpenFlags, ThreadIdx};
 use lsyscall_router::Caller;
 use memmgr_api::Memory;
 
-use super::tree::{What, TREE};
+use super::tree::{self, What, TREE};
 use super::{may_inspect, Info, Node, Part, SysFile, PARTS};
 use crate::file::{File, Object};
 use crate::inode::Kind;
@@ -37,7 +37,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Node::FdInfo(who, _) => may_inspect(&self.tasks, c.thread, who)?,
             _ => {}
         }
-        if flags.writes() && !Self::writable(node) {
+        // A setting that cannot be changed says so at once, other files only when written to.
+        let setting = matches!(*node, Node::Fixed(index) if tree::is_setting(index));
+        if flags.writes() && setting && !Self::writable(node) {
             return Err(Errno::EACCES);
         }
         Ok(())
@@ -102,7 +104,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     ) -> Result<Io, Errno> {
         match &file.inode().kind {
             Kind::Proc(node) if Self::writable(node) => Ok(Io::Done(src.len())),
-            _ => Err(Errno::EACCES),
+            _ => Err(Errno::EIO),
         }
     }
 }

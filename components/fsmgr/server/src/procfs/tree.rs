@@ -118,6 +118,18 @@ pub const TREE: &[Entry] = &[
     text(NET, "unix", SysFile::NetUnix),
 ];
 
+/// Whether an entry lies below /proc/sys.
+pub fn is_setting(index: u16) -> bool {
+    let mut at = index;
+    while let Some(entry) = TREE.get(usize::from(at)) {
+        if at == SYS {
+            return true;
+        }
+        at = entry.parent;
+    }
+    false
+}
+
 /// Entries of a directory from an index on.
 pub fn children_from(dir: u16, from: usize) -> impl Iterator<Item = (u16, &'static Entry)> {
     let all = TREE.iter().enumerate().skip(from);

@@ -67,6 +67,8 @@ fn the_system() {
         r.open("/proc/sys/kernel/ostype", WRONLY, 0),
         err(Errno::EACCES)
     );
+    let fd = r.open("/proc/version", WRONLY, 0);
+    assert_eq!(r.write(fd, b"x"), err(Errno::EIO));
     // A small read goes on where it stopped.
     let fd = r.open("/proc/version", 0, 0);
     let (a, b) = (r.read(fd, 5), r.read(fd, 3));
