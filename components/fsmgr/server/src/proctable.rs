@@ -87,12 +87,12 @@ impl ProcTable {
             .map(|t| t.tid)
     }
 
-    /// Whether nobody outside a process group, but in its session, is a parent of one of its members: then nobody would
-    /// continue it once stopped.
+    /// Whether nobody outside a process group, but in its session, is a parent of one of its members from birth: then nobody
+    /// would continue it once stopped.
     pub fn is_orphaned(&self, pgid: u32, sid: u32) -> bool {
         !self
             .processes()
-            .filter(|p| p.pgid == pgid && p.state != u32::from(b'Z'))
+            .filter(|p| p.pgid == pgid && p.state != u32::from(b'Z') && p.adopted == 0)
             .any(|p| {
                 self.find(p.ppid)
                     .is_some_and(|parent| parent.pgid != pgid && parent.sid == sid)

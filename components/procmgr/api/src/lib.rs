@@ -72,8 +72,8 @@ pub struct ProcEntry {
     pub gids: [u32; 4],
     /// Exit status as wait reports it (zombies).
     pub exit_status: u32,
-    /// umask is fsmgr's; unused.
-    pub pad: u32,
+    /// 1 if it came to its parent as an orphan: such a parent controls no jobs.
+    pub adopted: u32,
     /// Monotonic time of its start, nanoseconds.
     pub start_ns: u64,
     /// User and system time, nanoseconds.

@@ -379,6 +379,7 @@ impl<P: Parts> ProcMgr<P> {
             pgid: from.pgid,
             sid: from.sid,
             threads: vec![leader],
+            adopted: false,
             children: vec![],
             life: Life::Running,
             stop_unreported: false,

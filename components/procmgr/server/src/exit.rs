@@ -144,6 +144,7 @@ impl<P: Parts> ProcMgr<P> {
                 continue;
             };
             process.parent = heir;
+            process.adopted = true;
             // Whatever its old parent wanted: the new one expects SIGCHLD.
             process.exit_signal = SIGCHLD;
             let (death_signal, life) = (process.death_signal, process.life);
@@ -170,6 +171,7 @@ impl<P: Parts> ProcMgr<P> {
         };
         let own = process
             .parent
+            .filter(|_| !process.adopted)
             .and_then(|parent| self.process(parent))
             .filter(|parent| controls(parent, process))
             .map(|_| process.pgid);
@@ -177,7 +179,7 @@ impl<P: Parts> ProcMgr<P> {
             .children
             .iter()
             .filter_map(|&child| self.process(child))
-            .filter(|child| controls(process, child))
+            .filter(|child| !child.adopted && controls(process, child))
             .map(|child| child.pgid);
         let mut groups: Vec<i32> = own.into_iter().chain(children).collect();
         groups.sort_unstable();

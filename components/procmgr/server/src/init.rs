@@ -77,6 +77,7 @@ impl<P: Parts> ProcMgr<P> {
             pgid: pid,
             sid: pid,
             threads: vec![t],
+            adopted: false,
             children: vec![],
             life: Life::Running,
             stop_unreported: false,

@@ -84,7 +84,7 @@ impl<P: Parts> ProcMgr<P> {
                 } else {
                     0
                 },
-                pad: 0,
+                adopted: process.adopted.into(),
                 start_ns: process.start_ns,
                 utime_ns: 0,
                 stime_ns: 0,

@@ -176,6 +176,8 @@ pub struct Process {
     pub sid: i32,
     /// Its threads; the first is the leader while that lives.
     pub threads: Vec<ThreadIdx>,
+    /// It came to its parent as an orphan.
+    pub adopted: bool,
     /// Its children.
     pub children: Vec<ProcIdx>,
     /// Life.

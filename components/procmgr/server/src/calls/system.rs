@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use fsmgr_api::FsMgr;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, Flow, SysResult, OK};
-use memmgr_api::{MemMgr, Space, UserMemory};
+use memmgr_api::{MemMgr, Space, UserMemory, USER_TOP};
 use persona_ipc::Bytes;
 
 use crate::exit::EXITED;
@@ -40,6 +40,8 @@ fn field(text: &[u8]) -> [u8; 65] {
 
 /// Bytes moved in one go by getrandom.
 const RANDOM_PIECE: usize = 512;
+/// Most bytes one transfer moves on Linux, which is how far it looks whether a buffer is in range.
+const MAX_RW_COUNT: usize = 0x7fff_f000;
 /// Most bytes one getrandom gives (it says how many).
 const RANDOM_MAX: usize = 1 << 20;
 const RB_MAGIC1: u32 = 0xfee1_dead;
@@ -122,20 +124,28 @@ impl<P: Parts> ProcMgr<P> {
         if flags & !KNOWN != 0 || flags & 6 == 6 {
             return Err(Errno::EINVAL);
         }
+        let end = buf.addr.checked_add(buf.len.min(MAX_RW_COUNT) as u64);
+        if end.is_none_or(|end| end > USER_TOP) {
+            return Err(Errno::EFAULT);
+        }
         let len = buf.len.min(RANDOM_MAX);
         let mut piece = [0u8; RANDOM_PIECE];
         let mut done = 0;
         while done < len {
             let want = (len - done).min(RANDOM_PIECE);
             self.random.fill(&mut piece[..want]);
-            self.mem.copy_out(
-                Space::Thread(c.thread),
-                buf.addr.wrapping_add(done as u64),
-                &piece[..want],
-            )?;
-            done += want;
+            let to = buf.addr.wrapping_add(done as u64);
+            let got = self
+                .mem
+                .write_some(Space::Thread(c.thread), to, &piece[..want]);
+            match got {
+                Ok(got) if got == want => done += want,
+                Ok(got) => return Ok((done + got).into()),
+                Err(errno) if done == 0 => return Err(errno),
+                Err(_) => break,
+            }
         }
-        Ok(len.into())
+        Ok(done.into())
     }
 
     pub(super) fn sys_syslog(&mut self, c: &Caller, kind: i32, buf: UserSlice) -> SysResult {

@@ -182,11 +182,12 @@ impl<P: Parts> ProcMgr<P> {
         members.len()
     }
 
-    /// Whether no member of the group has a parent in the same session but another group (setpgid(2), "orphaned").
+    /// Whether no member of the group has a parent in the same session but another group (setpgid(2), "orphaned"). A parent
+    /// that took an orphan in controls no jobs: Linux says so of init, which here may be a shell with jobs of its own.
     pub(crate) fn is_orphaned_group(&self, pgid: i32) -> bool {
         !self
             .processes()
-            .filter(|(_, p)| p.pgid == pgid && !p.is_zombie())
+            .filter(|(_, p)| p.pgid == pgid && !p.is_zombie() && !p.adopted)
             .any(|(_, p)| {
                 p.parent
                     .and_then(|parent| self.process(parent))
