@@ -137,10 +137,40 @@ wire_struct! {
     pub struct FsEvent {
         /// For whom.
         pub target: Target,
-        /// Signal number; 0: the thread's `wait_mask` changed.
+        /// Signal number; 0: the thread's [`SignalWish`] changed.
         pub signal: u8,
         /// si_code.
         pub code: i32,
+    }
+}
+
+wire_struct! {
+    /// What a parked call wants of its thread's signals.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct SignalWish {
+        /// The mask with which it waits (ppoll, pselect6, epoll_pwait); `None`: the thread's own.
+        pub mask: Option<u64>,
+        /// It reads a signalfd: one pending signal of these is to be taken for it and given by `give_signal`.
+        pub take: Option<u64>,
+        /// There are signalfds: `signals_pending` is wanted from now on.
+        pub watched: bool,
+    }
+}
+
+wire_struct! {
+    /// A signal as a signalfd tells it.
+    #[derive(Clone, Copy, Debug)]
+    pub struct TakenSignal {
+        /// Number.
+        pub signal: u8,
+        /// si_errno.
+        pub errno: i32,
+        /// si_code.
+        pub code: i32,
+        /// First word of siginfo's union (si_pid and si_uid, or si_addr).
+        pub first: u64,
+        /// Second word (si_status, si_value).
+        pub second: u64,
     }
 }
 
@@ -183,8 +213,12 @@ interface! {
         13 => fn exec_path(token: u32) -> Bytes;
         /// Host name and domain name, for /proc/sys/kernel.
         14 => fn set_names(host: Bytes, domain: Bytes) -> ();
-        /// The signal mask with which the thread's parked call waits (ppoll, pselect6, epoll_pwait): `None` if it waits with
-        /// its own, or not at all. An event with signal 0 says that this changed.
-        15 => fn wait_mask(thread: ThreadIdx) -> Option<u64>;
+        /// What the thread's parked call wants of its signals. An event with signal 0 says that this changed.
+        15 => fn signal_wish(thread: ThreadIdx) -> SignalWish;
+        /// The signals that are pending for the thread, its process's included; told whenever one is added, once a
+        /// [`SignalWish`] said that somebody watches.
+        16 => fn signals_pending(thread: ThreadIdx, pending: u64) -> ();
+        /// The answer to [`SignalWish::take`]: the signal taken, `None` if none was pending; and what is pending now.
+        17 => fn give_signal(thread: ThreadIdx, signal: Option<TakenSignal>, pending: u64) -> ();
     }
 }

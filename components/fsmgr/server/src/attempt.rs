@@ -15,6 +15,7 @@ use crate::inode::{Inode, Time};
 use crate::io::{Dst, Io, Src};
 use crate::perm;
 use crate::pipe::{Pipe, Ring, PIPE_BUF};
+use crate::signal;
 use crate::vmo::VmoRef;
 use crate::FsMgr;
 
@@ -71,6 +72,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 dst.take_bytes(&self.mem, 0, &ticks.to_le_bytes())
                     .map(Io::Done)
             }
+            Object::Signal(signal) => self.read_signal(thread, signal.mask.get(), dst),
             Object::Socket(socket) => self.read_socket(&Rc::clone(socket), dst),
             Object::Directory => Err(Errno::EISDIR),
             Object::PathOnly => Err(Errno::EBADF),
@@ -118,7 +120,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             Object::Socket(socket) => self.write_socket(&Rc::clone(socket), src),
             Object::Directory | Object::PathOnly => Err(Errno::EBADF),
-            Object::Timer(_) | Object::Epoll(_) => Err(Errno::EINVAL),
+            Object::Timer(_) | Object::Epoll(_) | Object::Signal(_) => Err(Errno::EINVAL),
             Object::Log => {
                 let mut line = [0; 512];
                 let n = src.to_buf(&self.mem, &mut line)?;
@@ -250,6 +252,27 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 data.size.set(end);
                 inode.sb.used.set(inode.sb.used.get() + (end - size));
             }
+        }
+    }
+
+    /// A signal procmgr has taken for the call; if it was not asked yet, and one seems to be pending, it is to be asked.
+    fn read_signal(
+        &mut self,
+        thread: ThreadIdx,
+        mask: u64,
+        dst: &mut Dst<'_>,
+    ) -> Result<Io, Errno> {
+        if dst.len() < signal::INFO {
+            return Err(Errno::EINVAL);
+        }
+        let state = &self.tasks.get(thread)?.signals;
+        match state.answer.take() {
+            Some(Some(taken)) => dst
+                .take_bytes(&self.mem, 0, &signal::info(&taken))
+                .map(Io::Done),
+            Some(None) => Ok(Io::Wait),
+            None if state.pending.get() & mask == 0 => Ok(Io::Wait),
+            None => Ok(Io::TakeSignal(mask)),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::inode::Inode;
 use crate::lock::Owner;
 use crate::mount::Path;
 use crate::pipe::Pipe;
+use crate::signal::SignalFd;
 use crate::tty::{HostStream, Tty};
 use crate::unix::Socket;
 use crate::wait::WaitQueue;
@@ -48,6 +49,8 @@ pub enum Object {
     Timer(Rc<TimerFd>),
     /// epoll.
     Epoll(Rc<Epoll>),
+    /// signalfd.
+    Signal(Rc<SignalFd>),
     /// A socket.
     Socket(Rc<Socket>),
 }
@@ -186,6 +189,7 @@ impl File {
                 | Object::Event(_)
                 | Object::Timer(_)
                 | Object::Epoll(_)
+                | Object::Signal(_)
                 | Object::Socket(_)
                 | Object::Log
         )
@@ -200,6 +204,7 @@ impl File {
             Object::Event(event) => Some(&event.queue),
             Object::Timer(timer) => Some(&timer.queue),
             Object::Epoll(epoll) => Some(&epoll.queue),
+            Object::Signal(signal) => Some(&signal.queue),
             Object::Socket(socket) => Some(&socket.queue),
             _ => None,
         }
@@ -211,6 +216,7 @@ impl File {
             Object::Event(_) => "[eventfd]",
             Object::Timer(_) => "[timerfd]",
             Object::Epoll(_) => "[eventpoll]",
+            Object::Signal(_) => "[signalfd]",
             _ => "[unknown]",
         }
     }

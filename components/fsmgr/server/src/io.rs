@@ -142,4 +142,6 @@ pub enum Io {
     Wait,
     /// The caller's process group was sent a signal that stops it: the call waits for that signal alone.
     Stop,
+    /// procmgr has to take one of these signals for the call first.
+    TakeSignal(u64),
 }

@@ -30,6 +30,7 @@ mod proctable;
 mod random;
 mod root;
 mod service;
+mod signal;
 mod task;
 mod terminal;
 mod text;
@@ -50,7 +51,7 @@ use core::fmt;
 
 use console_api::Console;
 use fsmgr_api::{fsmgr_dispatch, Creds, FsEvent, Target};
-use lsyscall_abi::{Errno, UserPath, PATH_MAX};
+use lsyscall_abi::{Errno, ThreadIdx, UserPath, PATH_MAX};
 use lsyscall_router::{dispatch_fs, Caller, SysResult};
 use memmgr_api::{Memory, Space, Vmo};
 use persona_component::{Component, Dataport, Env, EnvError, Replies, Wake};
@@ -63,6 +64,7 @@ use crate::mount::{Mount, Path};
 use crate::path::Walker;
 use crate::proctable::ProcTable;
 use crate::random::Random;
+use crate::signal::SignalFds;
 use crate::task::{Parked, Tasks, Thread};
 use crate::timers::Timers;
 use crate::tty::{HostStream, Tty};
@@ -159,6 +161,10 @@ pub struct FsMgr<M, C> {
     /// Console input that found no room yet.
     unfed: VecDeque<u8>,
     input_ended: bool,
+    /// All signalfds.
+    signal_fds: SignalFds,
+    /// The thread whose call is being served.
+    current: ThreadIdx,
     /// The parked call that is being run again.
     resumed: Option<Parked>,
 }
@@ -206,6 +212,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             zeros: None,
             unfed: VecDeque::new(),
             input_ended: false,
+            signal_fds: SignalFds::default(),
+            current: ThreadIdx(0),
             resumed: None,
             mem,
             console,
@@ -344,6 +352,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
 
 impl<M: Memory, C: Console> Component for FsMgr<M, C> {
     fn lsyscall(&mut self, caller: &Caller) -> SysResult {
+        self.current = caller.thread;
         let result = dispatch_fs(self, caller);
         self.settle();
         result

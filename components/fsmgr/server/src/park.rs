@@ -26,6 +26,8 @@ pub struct Wait {
     pub restart: Option<Errno>,
     /// The signal mask it waits with, if not its thread's.
     pub mask: Option<u64>,
+    /// Signals of which procmgr is to take one for it.
+    pub take: Option<u64>,
 }
 
 /// What a call had done before it waited.
@@ -58,10 +60,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             deadline: wait.deadline,
             restart: wait.restart.unwrap_or(Errno::ERESTARTSYS),
             mask: wait.mask,
+            take: wait.take,
             ticket,
         });
-        if wait.mask.is_some() {
-            self.mask_changed(c.thread);
+        if wait.mask.is_some() || wait.take.is_some() {
+            self.wish_changed(c.thread);
         }
         Ok(Flow::Park)
     }
@@ -102,8 +105,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
     }
 
-    /// procmgr is to ask with which mask the thread waits now.
-    fn mask_changed(&mut self, thread: ThreadIdx) {
+    /// procmgr is to ask what the thread wants of its signals.
+    pub(crate) fn wish_changed(&mut self, thread: ThreadIdx) {
         self.send(Target::Thread(thread), 0);
     }
 
@@ -128,11 +131,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             };
             let (caller, masked) = (parked.caller, parked.mask.is_some());
             self.resumed = Some(parked);
+            self.current = thread;
             let result = dispatch_fs(self, &caller);
             self.resumed = None;
             if let Some(value) = encode_result(result) {
                 if masked {
-                    self.mask_changed(thread);
+                    self.wish_changed(thread);
                 }
                 self.replies.complete(thread, value as i64);
             }

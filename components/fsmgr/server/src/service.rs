@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use console_api::Console;
-use fsmgr_api::{Creds, ExecFile, FsEvent, FsMgrService, STDIO_PIPE, STDIO_TTY};
+use fsmgr_api::{
+    Creds, ExecFile, FsEvent, FsMgrService, SignalWish, TakenSignal, STDIO_PIPE, STDIO_TTY,
+};
 use lsyscall_abi::consts::mode::{S_ISGID, S_ISUID};
 use lsyscall_abi::{AtFlags, Errno, MountFlags, OpenFlags, ThreadIdx, UserPath};
 use lsyscall_router::Caller;
@@ -15,6 +17,7 @@ use persona_ipc::{Bytes, CHUNK_BYTES};
 use crate::fd::FdTable;
 use crate::file::{File, Object};
 use crate::mount::Path;
+use crate::signal::SignalState;
 use crate::task::{FsContext, Thread};
 use crate::{perm, ExecOpen, FsMgr};
 
@@ -169,6 +172,7 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
                 umask: Cell::new(0o022),
             }),
             creds: Rc::new(Creds::ROOT),
+            signals: SignalState::default(),
             exe: None,
             parked: None,
         };
@@ -214,6 +218,7 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
             files,
             fs,
             creds: Rc::clone(&old.creds),
+            signals: SignalState::default(),
             exe: old.exe.clone(),
             parked: None,
         };
@@ -337,9 +342,36 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         Ok(())
     }
 
-    fn wait_mask(&mut self, thread: ThreadIdx) -> Result<Option<u64>, Errno> {
+    fn signal_wish(&mut self, thread: ThreadIdx) -> Result<SignalWish, Errno> {
         let parked = self.tasks.get(thread)?.parked.as_ref();
-        Ok(parked.and_then(|p| p.mask))
+        Ok(SignalWish {
+            mask: parked.and_then(|p| p.mask),
+            take: parked.and_then(|p| p.take),
+            watched: self.signal_fds.any(),
+        })
+    }
+
+    fn signals_pending(&mut self, thread: ThreadIdx, pending: u64) -> Result<(), Errno> {
+        self.tasks.get(thread)?.signals.pending.set(pending);
+        self.signal_fds.wake(pending);
+        self.settle();
+        Ok(())
+    }
+
+    fn give_signal(
+        &mut self,
+        thread: ThreadIdx,
+        signal: Option<TakenSignal>,
+        pending: u64,
+    ) -> Result<(), Errno> {
+        let of = self.tasks.get(thread)?;
+        of.signals.pending.set(pending);
+        if let Some(parked) = of.parked.as_ref().filter(|p| p.take.is_some()) {
+            of.signals.answer.set(Some(signal));
+            self.vfs.run.push(thread, parked.ticket);
+        }
+        self.settle();
+        Ok(())
     }
 
     fn exec_path(&mut self, token: u32) -> Result<Bytes, Errno> {

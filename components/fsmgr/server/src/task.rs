@@ -12,6 +12,7 @@ use crate::fd::FdTable;
 use crate::file::File;
 use crate::mount::Path;
 use crate::proctable::ProcTable;
+use crate::signal::SignalState;
 
 /// Working directory, root directory, umask; threads may share them.
 pub struct FsContext {
@@ -48,6 +49,8 @@ pub struct Parked {
     pub restart: Errno,
     /// The signal mask it waits with, if not its thread's.
     pub mask: Option<u64>,
+    /// Signals of which procmgr is to take one for it.
+    pub take: Option<u64>,
     /// Tells it from earlier calls.
     pub ticket: u64,
 }
@@ -60,6 +63,8 @@ pub struct Thread {
     pub fs: Rc<FsContext>,
     /// Credentials.
     pub creds: Rc<Creds>,
+    /// What procmgr told about its signals.
+    pub signals: SignalState,
     /// What it executes.
     pub exe: Option<Path>,
     /// The call that waits.

@@ -1,13 +1,13 @@
 //! News from below: faults that are signals, terminal signals, broken pipes.
 
-use fsmgr_api::{FsMgr, Target};
+use fsmgr_api::{FsMgr, TakenSignal, Target};
 use lsyscall_abi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
 use lsyscall_abi::{SigSet, Signal, ThreadIdx};
 use memmgr_api::{FaultKind, MemEvent, MemMgr};
 
 use crate::machine::Machine;
 use crate::signal::Info;
-use crate::state::State;
+use crate::state::{ProcIdx, State};
 use crate::{Parts, ProcMgr};
 
 impl<P: Parts> ProcMgr<P> {
@@ -75,7 +75,7 @@ impl<P: Parts> ProcMgr<P> {
             let signal = Signal(i32::from(event.signal));
             if !signal.is_valid() {
                 if let Target::Thread(t) = event.target {
-                    self.wait_mask_changed(t);
+                    self.signal_wish_changed(t);
                     self.drain();
                 }
                 continue;
@@ -101,25 +101,54 @@ impl<P: Parts> ProcMgr<P> {
         }
     }
 
-    /// The thread's call has begun, or ended, to wait below with a mask of its own (ppoll, pselect6, epoll_pwait).
-    fn wait_mask_changed(&mut self, t: ThreadIdx) {
-        let mask = self.fs.wait_mask(t).ok().flatten();
+    /// What a thread's call, parked below, wants of its signals has changed: the mask it waits with (ppoll, pselect6,
+    /// epoll_pwait), or a signal to be taken for it (signalfd).
+    fn signal_wish_changed(&mut self, t: ThreadIdx) {
+        let wish = self.fs.signal_wish(t).unwrap_or_default();
         let Some(thread) = self.thread_mut(t) else {
             return;
         };
-        match mask {
-            Some(mask) => {
-                let blocked = thread.blocked;
-                thread.saved_mask.get_or_insert(blocked);
-                self.set_blocked(t, SigSet(mask));
-                self.look(t);
-            }
-            None => {
-                if let Some(mask) = thread.saved_mask.take() {
-                    self.set_blocked(t, mask);
-                    self.look(t);
-                }
-            }
+        let p = thread.process;
+        if let Some(mask) = wish.mask {
+            let blocked = thread.blocked;
+            thread.saved_mask.get_or_insert(blocked);
+            self.set_blocked(t, SigSet(mask));
+            self.look(t);
+        } else if let Some(mask) = thread.saved_mask.take() {
+            self.set_blocked(t, mask);
+            self.look(t);
+        }
+        if let Some(wanted) = wish.take {
+            let taken = self.take_signal(t, SigSet(wanted)).map(|info| TakenSignal {
+                signal: info.signal.0 as u8,
+                errno: info.errno,
+                code: info.code,
+                first: info.fields[0],
+                second: info.fields[1],
+            });
+            let _ = self.fs.give_signal(t, taken, self.pending(t));
+        } else if wish.watched {
+            self.signals_watched = true;
+            self.tell_pending(p);
+        }
+    }
+
+    /// All signals pending for a thread.
+    fn pending(&self, t: ThreadIdx) -> u64 {
+        let Some(thread) = self.thread(t) else {
+            return 0;
+        };
+        let shared = self.process(thread.process);
+        thread.pending.set().0 | shared.map_or(0, |p| p.pending.set().0)
+    }
+
+    /// Tells fsmgr what is pending for the threads of a process, if there is a signalfd.
+    pub(crate) fn tell_pending(&self, p: ProcIdx) {
+        if !self.signals_watched {
+            return;
+        }
+        for &t in self.process(p).map_or(&[][..], |p| &p.threads) {
+            let _ = self.fs.signals_pending(t, self.pending(t));
         }
     }
 }

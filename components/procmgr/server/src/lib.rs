@@ -102,6 +102,8 @@ pub struct ProcMgr<P: Parts> {
     changed: Vec<ProcIdx>,
     /// Threads that wait here or are stopped.
     waiting: u32,
+    /// There is, or was, a signalfd.
+    signals_watched: bool,
     last_pid: i32,
     created: u64,
     table: Dataport,
@@ -168,6 +170,7 @@ where
             work: VecDeque::new(),
             changed: Vec::new(),
             waiting: 0,
+            signals_watched: false,
             last_pid: 0,
             created: 0,
             table,

@@ -1,4 +1,4 @@
-//! eventfd(2), timerfd_create(2).
+//! eventfd(2), timerfd_create(2), signalfd(2).
 
 use alloc::rc::Rc;
 
@@ -7,13 +7,14 @@ use lsyscall_abi::consts::clock::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
 };
 use lsyscall_abi::{
-    ClockId, Errno, EventfdFlags, Itimerspec, OpenFlags, TimerFlags, Timespec, UserPtr,
+    ClockId, Errno, EventfdFlags, Itimerspec, OpenFlags, SigSet, TimerFlags, Timespec, UserPtr,
 };
 use lsyscall_router::{Caller, Done, SysResult, OK};
 use memmgr_api::Memory;
 
 use crate::event::{EventFd, TimerFd};
 use crate::file::Object;
+use crate::signal::SignalFd;
 use crate::FsMgr;
 
 impl<M: Memory, C: Console> FsMgr<M, C> {
@@ -43,6 +44,35 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let event = EventFd::new(&self.vfs.run, count.into(), semaphore);
         let flags = OpenFlags::from_bits_retain(flags.bits());
         self.install_anon(c, Object::Event(event), flags)
+    }
+
+    pub(crate) fn signalfd_call(
+        &mut self,
+        c: &Caller,
+        fd: i32,
+        mask: UserPtr<SigSet>,
+        size: usize,
+        flags: OpenFlags,
+    ) -> SysResult {
+        if size != SigSet::SIZE || !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
+            return Err(Errno::EINVAL);
+        }
+        let set: SigSet = self.copy_in(c, mask.addr())?;
+        let mask = set.0 & !SigSet::UNBLOCKABLE.0;
+        // procmgr hears that somebody watches, and tells what is pending.
+        self.wish_changed(c.thread);
+        if fd == -1 {
+            let signal = SignalFd::new(&self.vfs.run, mask);
+            self.signal_fds.add(&signal);
+            return self.install_anon(c, Object::Signal(signal), flags);
+        }
+        let file = self.file(c, fd)?;
+        let Object::Signal(signal) = &file.object else {
+            return Err(Errno::EINVAL);
+        };
+        signal.mask.set(mask);
+        signal.queue.wake();
+        Ok(fd).done()
     }
 
     pub(crate) fn timerfd_create_call(

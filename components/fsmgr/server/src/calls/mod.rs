@@ -193,6 +193,9 @@ handlers! {
         let timeout = self.timeout_at(c, at)?;
         self.epoll_wait_call(c, epfd.0, events, timeout, mask, size)
     };
+    signalfd4(self, c, fd: Fd, mask: UserPtr<SigSet>, size: usize, flags: OpenFlags) {
+        self.signalfd_call(c, fd.0, mask, size, flags)
+    };
     timerfd_create(self, c, clock: ClockId, flags: OpenFlags) self.timerfd_create_call(c, clock, flags);
     timerfd_settime(self, c, fd: Fd, flags: TimerFlags, new: UserPtr<Itimerspec>, old: UserPtr<Itimerspec>) {
         self.timerfd_settime_call(c, fd.0, flags, new, old)

@@ -45,6 +45,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     0
                 }
             }
+            Object::Signal(signal) => {
+                let of = self.tasks.get(self.current);
+                let pending = of.map_or(0, |t| t.signals.pending.get());
+                match pending & signal.mask.get() {
+                    0 => 0,
+                    _ => PollFlags::IN.bits(),
+                }
+            }
             Object::Socket(socket) => socket.poll(),
             Object::Epoll(epoll) if depth <= MAX_NESTING + 1 => {
                 let ready = (0..epoll.ready_len())

@@ -132,6 +132,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 }
                 Ok(_) if total > 0 => break,
                 Ok(Io::Stop) => return self.park_ticket(c, Wait::default()),
+                Ok(Io::TakeSignal(mask)) => {
+                    let wait = Wait {
+                        file: Some(file),
+                        take: Some(mask),
+                        ..Wait::default()
+                    };
+                    return self.park_ticket(c, wait);
+                }
                 Ok(Io::Wait) if file.nonblocking() || nowait => return Err(Errno::EAGAIN),
                 Ok(Io::Wait) => return self.park_reader(c, &file, before.deadline),
                 Err(_) if total > 0 => break,
@@ -237,8 +245,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Ok(Io::Done(n)) => done += n,
                 Ok(_) if done > 0 => break,
                 Ok(Io::Stop) => return self.park_ticket(c, Wait::default()),
-                Ok(Io::Wait) if file.nonblocking() || nowait => return Err(Errno::EAGAIN),
-                Ok(Io::Wait) => return self.park_on(c, file, 0),
+                Ok(_) if file.nonblocking() || nowait => return Err(Errno::EAGAIN),
+                Ok(_) => return self.park_on(c, file, 0),
                 Err(e) => return self.write_failed(c.thread, file, e, done),
             }
         }

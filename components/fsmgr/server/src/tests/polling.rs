@@ -1,6 +1,6 @@
 //! poll, select, epoll, eventfd, timerfd.
 
-use fsmgr_api::FsMgrService;
+use fsmgr_api::{FsMgrService, TakenSignal};
 use lsyscall_abi::{EpollEvent, Errno, FdPair, PollFd, ThreadIdx};
 use zerocopy::IntoBytes;
 
@@ -194,4 +194,37 @@ fn timerfd_expires_again_and_again() {
     let now = r.room(32);
     assert_eq!(r.call("timerfd_gettime", &[fd as u64, now]), 0);
     assert_eq!(r.fetch::<[i64; 4]>(now), [1, 0, 1, 0]);
+}
+
+#[test]
+fn signalfd_asks_procmgr() {
+    let mut r = Rig::new();
+    let mask = r.put(&(1u64 << 9).to_le_bytes());
+    let fd = r.call("signalfd4", &[u64::MAX, mask, 8, 0]);
+    let t = ThreadIdx(0);
+    assert!(r.fs.signal_wish(t).expect("known").watched);
+    assert_eq!(r.signals().len(), 1, "procmgr is to ask");
+    let at = r.room(128);
+    let read = [fd as u64, at, 128];
+    assert_eq!(r.call_on(0, "read", &read), None);
+    assert_eq!(r.fs.signal_wish(t).expect("known").take, None);
+    r.fs.signals_pending(t, 1 << 9).expect("told");
+    assert_eq!(r.fs.signal_wish(t).expect("known").take, Some(1 << 9));
+    let taken = TakenSignal {
+        signal: 10,
+        errno: 0,
+        code: 0,
+        first: 7 | 1000 << 32,
+        second: 0,
+    };
+    r.fs.give_signal(t, Some(taken), 0).expect("given");
+    assert_eq!(r.completed(), [(0, 128)]);
+    assert_eq!(r.fetch::<[u32; 5]>(at), [10, 0, 0, 7, 1000]);
+    // Somebody else has taken it meanwhile.
+    r.fs.signals_pending(t, 1 << 9).expect("told");
+    assert_eq!(r.call_on(0, "read", &read), None);
+    r.fs.give_signal(t, None, 0).expect("answered");
+    assert_eq!(r.completed(), []);
+    assert_eq!(r.fs.cancel(t), Ok(Some(Errno::ERESTARTSYS.raw())));
+    assert_eq!(r.call("read", &[fd as u64, at, 127]), err(Errno::EINVAL));
 }

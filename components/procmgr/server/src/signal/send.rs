@@ -29,6 +29,7 @@ impl<P: Parts> ProcMgr<P> {
             if let Some(t) = taker {
                 self.alert(t);
             }
+            self.tell_pending(p);
         }
         self.after_arrival(p, info.signal);
         queued
@@ -47,6 +48,7 @@ impl<P: Parts> ProcMgr<P> {
             .is_some_and(|thread| thread.pending.push(info));
         if queued {
             self.alert(t);
+            self.tell_pending(p);
         }
         self.after_arrival(p, info.signal);
         queued

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use console_api::{Console, ConsoleInput};
-use fsmgr_api::{Creds, ExecFile, FsEvent, FsMgr};
+use fsmgr_api::{Creds, ExecFile, FsEvent, FsMgr, SignalWish, TakenSignal};
 use lsyscall_abi::{Errno, ThreadIdx};
 use memmgr_api::{
     MapRequest, MapsEntry, MemEvent, MemMgr, MemStats, Mm, MmStats, Space, UserMemory, Vmo,
@@ -372,8 +372,14 @@ impl FsMgr for Fake {
     fn set_names(&self, _: Bytes, _: Bytes) -> Result<(), Errno> {
         Ok(())
     }
-    fn wait_mask(&self, _: ThreadIdx) -> Result<Option<u64>, Errno> {
-        Ok(None)
+    fn signal_wish(&self, _: ThreadIdx) -> Result<SignalWish, Errno> {
+        Ok(SignalWish::default())
+    }
+    fn signals_pending(&self, _: ThreadIdx, _: u64) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn give_signal(&self, _: ThreadIdx, _: Option<TakenSignal>, _: u64) -> Result<(), Errno> {
+        Ok(())
     }
 }
 
