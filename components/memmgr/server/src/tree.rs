@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 
 const LEAF: u64 = 64;
 /// Leaves that [`Tree::update`] empties at a time.
-const BLOCK: usize = 32;
+const BLOCK: usize = 8;
 
 /// A value that can be absent.
 pub trait Slot: Copy {
