@@ -4,7 +4,7 @@ use super::{ends, gives, gives_bytes, Case};
 use crate::persona::TIMED_OUT;
 use crate::programs::Programs;
 use crate::runner::{Outcome, RunSpec};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result as AnyResult};
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
@@ -24,13 +24,35 @@ fn noise(len: usize) -> Vec<u8> {
         .collect()
 }
 
+/// Every case of the ABI tests that was run must have passed.
+fn all_pass(outcome: &Outcome) -> Result<(), String> {
+    ends(outcome, 0)?;
+    let text = outcome.text();
+    let failed: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("FAIL ") || line.starts_with("SKIP "))
+        .collect();
+    if !text.contains("DONE ") {
+        let last = text.lines().last().unwrap_or_default();
+        Err(format!(
+            "it did not come to its end, the last line is {last:?}"
+        ))
+    } else if !text.contains("PASS ") {
+        Err("no case was run".to_owned())
+    } else if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(failed.join("; "))
+    }
+}
+
 /// The script of the project's first goal, without its last line (the time).
 const SHOWN: &str = "for i in $(seq 1 200); do echo $i; done | grep 7 | sort -rn | head -3; ls -l /bin | wc -l >/tmp/n; \
     test $(cat /tmp/n) -gt 50 && echo many; cat /proc/self/status | head -1; \
     dd if=/dev/zero bs=64k count=64 2>/dev/null | md5sum; sleep 1; date +%Y >/tmp/y; test $(cat /tmp/y) -ge 2025 && echo now";
 
 /// All of them; `work` is a folder for the files they need.
-pub fn cases(programs: &Programs, work: &Path) -> Result<Vec<Case>> {
+pub fn cases(programs: &Programs, work: &Path) -> AnyResult<Vec<Case>> {
     let mut list = Vec::new();
     let mut case = |name, spec: RunSpec, check| {
         list.push(Case {
@@ -215,6 +237,13 @@ pub fn cases(programs: &Programs, work: &Path) -> Result<Vec<Case>> {
             }
         }),
     );
+
+    let mut spec = RunSpec::new(["/tests/abi", "exhaust."])
+        .add(&programs.abi, "/tests/abi")
+        .env("ABI_EXHAUST", "1")
+        .seconds(240);
+    spec.mem = Some("192M".to_owned());
+    case("survives_what_runs_out", spec, Box::new(all_pass));
 
     let mut persona = |name, spec: RunSpec, check| {
         list.push(Case {
