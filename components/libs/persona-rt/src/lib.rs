@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod heap;
 mod logging;
+mod mem;
 mod panicking;
 mod remote;
 mod replies;
