@@ -14,6 +14,7 @@ use crate::machine::Machine;
 use crate::machine::Regs;
 use crate::signal::Queue;
 use crate::state::{AddressSpace, Continuation, Life, Parked, ProcIdx, Process, State, Thread};
+use crate::timers::Timer;
 use crate::{Parts, ProcMgr};
 
 /// Flags of clone(2) that matter here.
@@ -402,7 +403,8 @@ impl<P: Parts> ProcMgr<P> {
             changed: false,
             ids: from.ids,
             limits: from.limits,
-            itimer: (0, 0),
+            itimer: Timer::default(),
+            timers: vec![],
             nice: from.nice,
             kept: from.kept,
             layout: from.layout,

@@ -14,6 +14,7 @@ use crate::machine::Machine;
 use crate::signal::action::{SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_IGN};
 use crate::signal::{Info, Queue};
 use crate::state::{Continuation, Life, ProcIdx, Process, State};
+use crate::timers::Timer;
 use crate::wait::Change;
 use crate::{Parts, ProcMgr};
 
@@ -101,7 +102,8 @@ impl<P: Parts> ProcMgr<P> {
             return;
         };
         process.life = Life::Zombie(status);
-        process.itimer = (0, 0);
+        process.itimer = Timer::default();
+        process.timers = Vec::new();
         process.pending = Queue::default();
         let space = process.space.take();
         let (pid, sid, init) = (process.pid, process.sid, process.is_init());

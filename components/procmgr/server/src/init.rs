@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::signal::action::Actions;
 use crate::signal::Queue;
 use crate::state::{Ids, Kept, Life, Process, State, Thread};
+use crate::timers::Timer;
 use crate::{Parts, ProcMgr};
 
 /// Exit reason on the console: the system failed.
@@ -96,7 +97,8 @@ impl<P: Parts> ProcMgr<P> {
             changed: false,
             ids: Ids::ROOT,
             limits: Limits::initial(self.threads.len() as u64),
-            itimer: (0, 0),
+            itimer: Timer::default(),
+            timers: vec![],
             nice: 0,
             kept: Kept::default(),
             layout: [0; 5],

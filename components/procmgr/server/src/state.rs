@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::machine::Regs;
 use crate::signal::action::Actions;
 use crate::signal::Queue;
+use crate::timers::{PosixTimer, Timer};
 
 /// Index of a process in the process table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -152,6 +153,9 @@ pub struct Thread {
     pub comm: [u8; 16],
 }
 
+/// Most timers of timer_create a process can have.
+pub const MAX_TIMERS: usize = 32;
+
 /// Life of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -214,8 +218,10 @@ pub struct Process {
     pub ids: Ids,
     /// Resource limits.
     pub limits: Limits,
-    /// ITIMER_REAL: next expiry (monotonic ns, 0: off) and interval (ns).
-    pub itimer: (u64, u64),
+    /// ITIMER_REAL.
+    pub itimer: Timer,
+    /// Timers of timer_create, at most [`MAX_TIMERS`].
+    pub timers: Vec<PosixTimer>,
     /// Nice value, -20 to 19.
     pub nice: i32,
     /// Kept for the calls that only keep: I/O priority, scheduling policy and priority, dumpable, no_new_privs.

@@ -1,12 +1,12 @@
 //! The system calls procmgr serves: thin handlers, one file per family.
 
 mod identity;
-mod itimer;
 mod limits;
 mod process;
 mod sched;
 mod signals;
 pub mod system;
+mod timers;
 
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, ProcCalls, SysResult};
@@ -79,6 +79,11 @@ forward! {
     unshare => sys_unshare(flags: CloneFlags);
     getitimer => sys_getitimer(which: u32, curr_value: UserPtr<Itimerval>);
     setitimer => sys_setitimer(which: u32, new_value: UserPtr<Itimerval>, old_value: UserPtr<Itimerval>);
+    timer_create => sys_timer_create(clockid: ClockId, sevp: UserAddr, timerid: UserPtr<i32>);
+    timer_gettime => sys_timer_gettime(timerid: i32, curr_value: UserPtr<Itimerspec>);
+    timer_getoverrun => sys_timer_getoverrun(timerid: i32);
+    timer_settime => sys_timer_settime(timerid: i32, flags: TimerFlags, new_value: UserPtr<Itimerspec>, old_value: UserPtr<Itimerspec>);
+    timer_delete => sys_timer_delete(timerid: i32);
     syslog => sys_syslog(kind: i32, buf: UserSlice);
     sched_setparam => sys_sched_setparam(pid: Pid, param: UserPtr<SchedParam>);
     sched_setscheduler => sys_sched_setscheduler(pid: Pid, policy: i32, param: UserPtr<SchedParam>);

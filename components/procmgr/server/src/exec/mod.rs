@@ -241,6 +241,7 @@ impl<P: Parts> ProcMgr<P> {
             process.has_execed = true;
             process.exit_signal = SIGCHLD;
             process.leader_status = None;
+            process.timers = Vec::new();
             process.comm = image.comm;
             process.layout = image.stack.ranges;
             process.ids.uid = [uid, euid, euid, euid];

@@ -34,7 +34,9 @@ impl<P: Parts> ProcMgr<P> {
         let thread = self.thread_mut(t)?;
         let process = thread.process;
         let own = thread.pending.pop(wanted);
-        own.or_else(|| self.process_mut(process)?.pending.pop(wanted))
+        let mut info = own.or_else(|| self.process_mut(process)?.pending.pop(wanted))?;
+        self.timer_taken(process, &mut info);
+        Some(info)
     }
 
     /// Lets the thread, which procmgr holds, go back to user mode with `regs`, by way of the signals it has. `interrupted`: how

@@ -25,6 +25,8 @@ pub struct Info {
 pub const SI_USER: i32 = 0;
 /// si_code: sent by the kernel.
 pub const SI_KERNEL: i32 = 0x80;
+/// si_code: sent by a timer of timer_create.
+pub const SI_TIMER: i32 = -2;
 /// si_code: sent by tgkill.
 pub const SI_TKILL: i32 = -6;
 
@@ -47,6 +49,26 @@ impl Info {
             code,
             fields: [u64::from(pid as u32) | u64::from(uid) << 32, 0, 0],
         }
+    }
+
+    /// A signal from a timer of timer_create: si_timerid, si_overrun, si_value.
+    pub fn timer(signal: Signal, id: i32, value: u64) -> Self {
+        Info {
+            signal,
+            errno: 0,
+            code: SI_TIMER,
+            fields: [u64::from(id as u32), value, 0],
+        }
+    }
+
+    /// si_timerid of a signal from a timer.
+    pub fn timer_id(&self) -> Option<i32> {
+        (self.code == SI_TIMER).then_some(self.fields[0] as u32 as i32)
+    }
+
+    /// si_overrun.
+    pub fn set_overrun(&mut self, overrun: i32) {
+        self.fields[0] = u64::from(self.fields[0] as u32) | u64::from(overrun as u32) << 32;
     }
 
     /// A signal about an address.

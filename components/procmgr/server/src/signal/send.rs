@@ -123,6 +123,8 @@ impl<P: Parts> ProcMgr<P> {
                 thread.pending.discard(signals);
             }
         }
+        let now = self.now();
+        self.restart_ignored(p, now);
     }
 
     fn blocked_somewhere(&self, p: ProcIdx, only: Option<ThreadIdx>, signal: Signal) -> bool {

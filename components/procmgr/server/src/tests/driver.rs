@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use fsmgr_api::{FsEvent, Target};
+use fsmgr_api::{FsEvent, SignalWish, Target};
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{encode_result, Caller, Flow};
 use lsyscall_shim as shim;
@@ -12,12 +12,13 @@ use memmgr_api::{FaultKind, MemEvent, Space, SHIM_BASE};
 use persona_component::{
     BootArgs, BootMemory, Component, Dataport, Env, EnvParts, Replies, SlotSource, Wake,
 };
-use procmgr_api::{process_offset, table_bytes, thread_offset, Header, ProcEntry, ThreadEntry};
-use zerocopy::{FromZeros, IntoBytes};
+use procmgr_api::table_bytes;
+use zerocopy::IntoBytes;
 
+use super::files;
+pub use super::nr;
 use super::world::{load_fp, now, store_fp, Fake, Run, World, NOW};
 use crate::machine::Regs;
-use crate::state::State;
 use crate::{Deps, ProcMgr, With};
 
 pub type Server = ProcMgr<With<Fake, Fake, Fake, Fake, Fake>>;
@@ -28,37 +29,6 @@ pub const SLOTS: usize = 16;
 pub const DATA: u64 = 0x40_1000;
 /// Where programs run.
 pub const TEXT: u64 = 0x40_0100;
-/// The numbers of the calls used here.
-pub mod nr {
-    pub const EXIT: u64 = 93;
-    pub const EXIT_GROUP: u64 = 94;
-    pub const WAITID: u64 = 95;
-    pub const SET_TID_ADDRESS: u64 = 96;
-    pub const SETITIMER: u64 = 103;
-    pub const KILL: u64 = 129;
-    pub const TGKILL: u64 = 131;
-    pub const SIGALTSTACK: u64 = 132;
-    pub const SIGSUSPEND: u64 = 133;
-    pub const SIGACTION: u64 = 134;
-    pub const SIGPROCMASK: u64 = 135;
-    pub const SIGPENDING: u64 = 136;
-    pub const SIGTIMEDWAIT: u64 = 137;
-    pub const SIGQUEUEINFO: u64 = 138;
-    pub const SIGRETURN: u64 = 139;
-    pub const SETUID: u64 = 146;
-    pub const SETPGID: u64 = 154;
-    pub const SETSID: u64 = 157;
-    pub const PRCTL: u64 = 167;
-    pub const GETPID: u64 = 172;
-    pub const GETPPID: u64 = 173;
-    pub const GETTID: u64 = 178;
-    pub const CLONE: u64 = 220;
-    pub const EXECVE: u64 = 221;
-    pub const WAIT4: u64 = 260;
-    pub const PRLIMIT: u64 = 261;
-    pub const REBOOT: u64 = 142;
-}
-
 struct NoSlots;
 
 impl SlotSource for NoSlots {
@@ -83,26 +53,6 @@ pub struct System {
 /// The first thread of init.
 pub const INIT: ThreadIdx = ThreadIdx(0);
 
-/// A program of one page of text and four of data at [`DATA`].
-pub fn program() -> Vec<u8> {
-    let mut f = vec![0u8; 512];
-    let mut put = |at: usize, bytes: &[u8]| f[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"\x7fELF\x02\x01\x01");
-    put(16, &2u16.to_le_bytes());
-    put(18, &183u16.to_le_bytes());
-    put(24, &TEXT.to_le_bytes());
-    put(32, &64u64.to_le_bytes());
-    put(52, &64u16.to_le_bytes());
-    put(54, &56u16.to_le_bytes());
-    put(56, &1u16.to_le_bytes());
-    put(64, &1u32.to_le_bytes());
-    put(68, &7u32.to_le_bytes());
-    put(80, &0x40_0000u64.to_le_bytes());
-    put(96, &512u64.to_le_bytes());
-    put(104, &0x5000u64.to_le_bytes());
-    f
-}
-
 impl System {
     /// With init running [`program`].
     pub fn new() -> System {
@@ -114,25 +64,7 @@ impl System {
     /// With these boot arguments.
     pub fn with_args(args: &str) -> System {
         let world = Fake::default();
-        let mut script = b"#!/bin/init -s\n".to_vec();
-        script.extend_from_slice(b"echo");
-        let mut dynamic = program();
-        dynamic[56..58].copy_from_slice(&2u16.to_le_bytes());
-        dynamic[120..124].copy_from_slice(&3u32.to_le_bytes());
-        dynamic[128..136].copy_from_slice(&400u64.to_le_bytes());
-        dynamic[152..160].copy_from_slice(&8u64.to_le_bytes());
-        dynamic[400..407].copy_from_slice(b"/lib/ld");
-        world.0.borrow_mut().files = vec![
-            ("/bin/init", program(), 0o755),
-            ("/bin/prog", program(), 0o755),
-            ("/bin/suid", program(), 0o4755),
-            ("/bin/script", script, 0o755),
-            ("/bin/loop", b"#!/bin/loop\n".to_vec(), 0o755),
-            ("/bin/orphan", b"#!/bin/nobody\n".to_vec(), 0o755),
-            ("/bin/text", b"hello".to_vec(), 0o755),
-            ("/bin/empty", Vec::new(), 0o755),
-            ("/bin/dynamic", dynamic, 0o755),
-        ];
+        world.0.borrow_mut().files = files::all();
         let (table, alarm) = (
             Dataport::private(table_bytes(SLOTS)),
             Dataport::private(4096),
@@ -452,6 +384,12 @@ impl System {
         self.step();
     }
 
+    /// What a thread's call below wants of its signals changes.
+    pub fn wish(&mut self, t: ThreadIdx, wish: SignalWish) {
+        self.world(|w| w.wishes.insert(t.0, wish));
+        self.fs_signal(Target::Thread(t), 0);
+    }
+
     /// A fault of a running thread.
     pub fn fault(&mut self, t: ThreadIdx, kind: FaultKind, addr: u64) {
         let pc = self.regs(t).pc;
@@ -479,131 +417,6 @@ impl System {
         }
         self.check();
         self.step();
-    }
-
-    /// What fsmgr sees of a process.
-    pub fn entry(&self, pid: i64) -> Option<ProcEntry> {
-        (0..SLOTS)
-            .map(|slot| {
-                let mut entry = ProcEntry::new_zeroed();
-                self.table
-                    .read(process_offset(SLOTS, slot), entry.as_mut_bytes());
-                entry
-            })
-            .find(|entry| i64::from(entry.pid) == pid)
-    }
-
-    pub fn state(&self, pid: i64) -> char {
-        char::from(self.entry(pid).expect("a process").state as u8)
-    }
-
-    /// What must hold between any two events.
-    pub fn check(&self) {
-        let server = &self.server;
-        assert!(server.work.is_empty(), "work left over");
-        assert!(server.changed.is_empty(), "changes not published");
-        let w = self.world.0.borrow();
-        let mut waiting = 0;
-        for index in 0..SLOTS {
-            let t = ThreadIdx(index as u16);
-            let mut entry = ThreadEntry::new_zeroed();
-            self.table.read(thread_offset(index), entry.as_mut_bytes());
-            let Some(thread) = server.thread(t) else {
-                assert_eq!(entry, ThreadEntry::default());
-                assert!(!w.fs_threads.contains(&t.0), "fsmgr knows a dead thread");
-                assert!(!w.attached.contains_key(&t.0), "memmgr knows a dead thread");
-                if let Some(tcb) = w.tcbs.get(&t.0) {
-                    assert_eq!(tcb.run, Run::Halted, "a dead thread runs");
-                }
-                continue;
-            };
-            let process = server.process(thread.process).expect("its process");
-            assert!(process.threads.contains(&t));
-            assert_eq!(entry.tid, thread.tid as u32);
-            assert_eq!(entry.blocked, thread.blocked.0);
-            assert_eq!(entry.process as usize, thread.process.0);
-            assert!(!thread.queued);
-            let tcb = &w.tcbs[&t.0];
-            let below = w.below.contains_key(&t.0);
-            match &thread.state {
-                State::User => {
-                    assert!(!process.is_stopped(), "runs in a stopped process");
-                    assert_eq!(server.ready(t).0, 0, "runs with a signal pending");
-                    assert!(tcb.run != Run::Halted, "{t:?} should run: {:?}", tcb.run);
-                }
-                State::Shim(_) => assert_eq!(tcb.run, Run::Running),
-                State::Stopped(_) => {
-                    assert!(process.is_stopped());
-                    assert_eq!(tcb.run, Run::Halted);
-                }
-                State::Parked(parked) => {
-                    if parked.interrupted().is_some() {
-                        assert!(!process.is_stopped());
-                        assert_eq!(server.ready(t).0, 0, "waits with a signal pending");
-                        assert!(matches!(tcb.run, Run::Waiting | Run::Calling));
-                    } else {
-                        assert_eq!(tcb.run, Run::Halted);
-                    }
-                }
-                State::Held | State::Entering(..) => panic!("{t:?} left in procmgr's hands"),
-            }
-            assert!(!below || matches!(thread.state, State::User));
-            waiting += u32::from(thread.state.waits());
-        }
-        assert_eq!(server.waiting, waiting);
-        for (p, process) in server.processes() {
-            for child in &process.children {
-                let child = server.process(*child).expect("a child");
-                assert_eq!(child.parent, Some(p));
-            }
-            if let Some(parent) = process.parent {
-                let parent = server.process(parent).expect("a parent");
-                assert!(parent.children.contains(&p));
-                assert!(!parent.is_zombie() || server.ended);
-            }
-            assert_eq!(process.is_zombie(), process.threads.is_empty());
-            assert_eq!(process.is_zombie(), process.space.is_none());
-            let mut entry = ProcEntry::new_zeroed();
-            self.table
-                .read(process_offset(SLOTS, p.0), entry.as_mut_bytes());
-            assert_eq!(entry.pid, process.pid as u32);
-            assert_eq!(entry.pgid, process.pgid as u32);
-            assert_eq!(entry.pending, process.pending.set().0);
-            assert_eq!(entry.ignored, process.actions.explicitly_ignored().0);
-            assert_eq!(entry.threads as usize, process.threads.len());
-        }
-        let spaces = w.mms.values().filter(|m| m.held).count();
-        assert_eq!(
-            spaces,
-            w.vspaces.len(),
-            "address spaces and their capabilities"
-        );
-        let mut header = Header::new_zeroed();
-        self.table.read(0, header.as_mut_bytes());
-        assert_eq!(header.threads as usize, w.fs_threads.len());
-        assert_eq!(header.processes as usize, server.processes().count());
-    }
-
-    /// Only init is left, and everything else has been given back.
-    pub fn check_empty(&self) {
-        self.check();
-        assert_eq!(self.server.processes().count(), 1);
-        self.world(|w| {
-            assert_eq!(w.mms.len(), 1);
-            assert_eq!(w.vspaces.len(), 1);
-            assert_eq!(w.fs_threads.len(), 1);
-            assert_eq!(w.attached.len(), 1);
-            assert!(w.tokens.is_empty());
-        });
-        let space = self
-            .server
-            .caller_process(INIT)
-            .unwrap()
-            .1
-            .space
-            .clone()
-            .unwrap();
-        assert_eq!(space.fp_areas.get(), 0);
     }
 }
 

@@ -59,7 +59,7 @@ fn scripts_and_interpreters() {
         .collect();
     assert_eq!(words, [b"/bi", b"-s\0", b"/bi", b"two"]);
     assert_eq!(&system.entry(1).unwrap().comm[..7], b"script\0");
-    system.world(|w| w.files.push(("/lib/ld", super::driver::program(), 0o755)));
+    system.world(|w| w.files.push(("/lib/ld", super::files::program(), 0o755)));
     assert_eq!(exec(&mut system, INIT, b"/bin/dynamic\0"), 0);
     assert_eq!(system.regs(INIT).pc, TEXT);
     system.check_empty();

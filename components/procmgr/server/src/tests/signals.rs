@@ -1,8 +1,7 @@
 //! Waiting for signals, masks, timers, permissions.
 
 use lsyscall_abi::signal::{
-    SIGALRM, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGURG, SIGUSR1, SIGUSR2,
-    SIGWINCH,
+    SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH,
 };
 use lsyscall_abi::{Errno, ThreadIdx};
 
@@ -249,45 +248,6 @@ fn signals_while_in_the_shim_page_wait_for_its_end() {
     assert_eq!(system.run(t), Run::Halted);
     assert_eq!(system.kill(2, SIGCONT), 0);
     assert_eq!((system.regs(t).pc, system.x0(t)), (pc + 8, 4));
-}
-
-#[test]
-fn timers() {
-    let mut system = System::new();
-    let t = system.fork(INIT);
-    system.handle(t, SIGALRM, H, 0, 0);
-    // One second, then every half.
-    system.poke_words(t, DATA, &[0, 500_000, 1, 0]);
-    assert_eq!(system.ask(t, nr::SETITIMER, &[0, DATA, 0]), 0);
-    let child = system.fork(t);
-    system.pass(999_000_000);
-    assert_ne!(system.regs(t).pc, H);
-    system.pass(1_000_000);
-    assert_eq!(system.regs(t).pc, H);
-    back(&mut system, t);
-    system.pass(1_700_000_000);
-    assert_eq!(system.regs(t).pc, H);
-    back(&mut system, t);
-    assert_ne!(system.regs(t).pc, H, "once for all that were missed");
-    assert_eq!(system.ask(t, nr::SETITIMER, &[0, 0, DATA]), 0);
-    assert_eq!(system.peek64(t, DATA + 8), 500_000);
-    assert!(system.peek64(t, DATA + 24) <= 300_000);
-    assert_eq!(system.alarm.load(0), 0);
-    assert!(system.runs(child));
-    // It survives exec, and ends with the process.
-    system.poke_words(t, DATA, &[u64::MAX >> 1, 0, 1, 0]);
-    assert_eq!(system.ask(t, nr::SETITIMER, &[0, DATA, 0]), 0);
-    system.poke(t, DATA, b"/bin/prog\0");
-    system.call(t, nr::EXECVE, &[DATA, 0, 0]);
-    assert_ne!(system.alarm.load(0), 0);
-    system.pass(1_000_000_000);
-    assert_eq!(system.wait(INIT, 2, 0), (2, SIGALRM));
-    assert_eq!(system.alarm.load(0), 0);
-    system.poke_words(INIT, DATA, &[0, 0, 0, 1_000_000]);
-    assert_eq!(
-        system.ask(INIT, nr::SETITIMER, &[0, DATA, 0]),
-        Errno::EINVAL.to_result()
-    );
 }
 
 #[test]

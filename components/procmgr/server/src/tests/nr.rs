@@ -1,0 +1,34 @@
+//! The numbers of the calls used here.
+
+pub const EXIT: u64 = 93;
+pub const EXIT_GROUP: u64 = 94;
+pub const WAITID: u64 = 95;
+pub const SET_TID_ADDRESS: u64 = 96;
+pub const SETITIMER: u64 = 103;
+pub const TIMER_CREATE: u64 = 107;
+pub const TIMER_GETTIME: u64 = 108;
+pub const TIMER_GETOVERRUN: u64 = 109;
+pub const TIMER_SETTIME: u64 = 110;
+pub const TIMER_DELETE: u64 = 111;
+pub const KILL: u64 = 129;
+pub const TGKILL: u64 = 131;
+pub const SIGALTSTACK: u64 = 132;
+pub const SIGSUSPEND: u64 = 133;
+pub const SIGACTION: u64 = 134;
+pub const SIGPROCMASK: u64 = 135;
+pub const SIGPENDING: u64 = 136;
+pub const SIGTIMEDWAIT: u64 = 137;
+pub const SIGQUEUEINFO: u64 = 138;
+pub const SIGRETURN: u64 = 139;
+pub const SETUID: u64 = 146;
+pub const SETPGID: u64 = 154;
+pub const SETSID: u64 = 157;
+pub const PRCTL: u64 = 167;
+pub const GETPID: u64 = 172;
+pub const GETPPID: u64 = 173;
+pub const GETTID: u64 = 178;
+pub const CLONE: u64 = 220;
+pub const EXECVE: u64 = 221;
+pub const WAIT4: u64 = 260;
+pub const PRLIMIT: u64 = 261;
+pub const REBOOT: u64 = 142;
