@@ -153,6 +153,7 @@ fn meaning(plan: &Plan, badge: u64) -> String {
     match decode(badge) {
         Badge::Events(bits) => format!("event {}", bits.trailing_zeros()),
         Badge::Thread(index) => format!("thread {index}"),
+        Badge::ThreadFault(index) => format!("fault of thread {index}"),
         Badge::Interface { interface, client } => {
             format!("interface {interface} for {}", domain(client))
         }

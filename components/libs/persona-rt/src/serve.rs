@@ -78,6 +78,14 @@ enum Answer {
     Words(MessageInfo, sel4::Mrs),
 }
 
+/// ENOSYS, as the answer to a call.
+fn not_implemented() -> Answer {
+    Answer::Words(
+        MessageInfo::new(0, 1),
+        [Errno::ENOSYS.to_result() as u64, 0, 0, 0],
+    )
+}
+
 struct Loop<'a> {
     rt: &'a Runtime,
     components: &'a [HostedComponent<'a>],
@@ -213,7 +221,8 @@ impl Loop<'_> {
                 }
                 Answer::Nothing
             }
-            Badge::Thread(thread) => self.linux(ThreadIdx(thread), received),
+            Badge::Thread(thread) => self.linux_call(ThreadIdx(thread), received),
+            Badge::ThreadFault(thread) => self.linux_fault(ThreadIdx(thread), received),
             Badge::Interface { interface, client } => self.request(interface, client, received),
             Badge::Fault(_) | Badge::Unknown(_) => Answer::Nothing,
         }
@@ -258,9 +267,17 @@ impl Loop<'_> {
         )
     }
 
-    fn linux(&mut self, thread: ThreadIdx, received: &Received) -> Answer {
+    /// A message on a class endpoint: a system call, and nothing else. A thread can send others itself (`svc #1`).
+    fn linux_call(&mut self, thread: ThreadIdx, received: &Received) -> Answer {
         match Fault::from_mrs(received.info, &received.mrs) {
             Fault::UnknownSyscall(_) => self.lsyscall(thread, received),
+            _ => not_implemented(),
+        }
+    }
+
+    /// A message on the fault endpoint: a fault, or a call of a class the thread has no capability for.
+    fn linux_fault(&mut self, thread: ThreadIdx, received: &Received) -> Answer {
+        match Fault::from_mrs(received.info, &received.mrs) {
             Fault::Vm(fault) => {
                 let fault = UserFault::Vm {
                     pc: fault.ip,
@@ -277,6 +294,7 @@ impl Loop<'_> {
                 };
                 self.fault(thread, &fault)
             }
+            Fault::UnknownSyscall(_) => not_implemented(),
             // A capability fault of a Linux thread is a native call (svc #1) that went nowhere; a program did that by itself.
             _ => self.fault(thread, &UserFault::User { pc: 0, esr: 0 }),
         }
@@ -308,10 +326,7 @@ impl Loop<'_> {
     fn lsyscall(&mut self, thread: ThreadIdx, received: &Received) -> Answer {
         if received.info.length() < FAULT_WORDS {
             // Not from the kernel: the thread called its endpoint itself (svc #1) with a fault's label.
-            return Answer::Words(
-                MessageInfo::new(0, 1),
-                [Errno::ENOSYS.to_result() as u64, 0, 0, 0],
-            );
+            return not_implemented();
         }
         let mut words = [0u64; FAULT_WORDS];
         sel4::ipc_buffer().read(&mut words);

@@ -23,6 +23,8 @@ const THREAD_CNODE_BITS: u8 = 5;
 const CHUNK_BITS: u8 = 15;
 /// Badge of a Linux thread: kind 1 in bits 24-26 (docs/architecture.md).
 const THREAD_BADGE: u64 = 1 << 24;
+/// What the badge of a thread's fault endpoint has besides.
+const FAULT_BADGE: u64 = 1 << 16;
 /// Bits of an address that a second-level CNode consumes.
 const LEAF_BITS: u8 = 12;
 /// Priority of Linux threads if the manifest says nothing else.
@@ -165,17 +167,19 @@ impl<M: MemMgr> KernelMachine<M> {
         )?;
         let tcb_cptr = self.make(ObjectBlueprint::Tcb, node, node.tcbs + at)?;
         let cnode = CNode::from_bits(cnode_cptr);
-        let badge = CapData::badge(THREAD_BADGE | u64::from(thread.0));
+        let badge = THREAD_BADGE | u64::from(thread.0);
         let routes = ROUTES
             .iter()
-            .map(|route| (route.slot, route.component.name()));
-        for (slot, component) in routes.chain([(FAULT_SLOT, "memmgr")]) {
+            .map(|route| (route.slot, route.component.name(), badge));
+        let fault = (FAULT_SLOT, "memmgr", badge | FAULT_BADGE);
+        for (slot, component, badge) in routes.chain([fault]) {
             // A component this system does not have: no capability, so its calls reach the fault endpoint (ENOSYS).
             let Some(endpoint) = self.endpoint(component) else {
                 continue;
             };
             let to = cnode.slot(u64::from(slot), THREAD_CNODE_BITS);
-            to.mint(&self.address(endpoint), CapRights::WRITE_GRANT, badge)
+            let from = self.address(endpoint);
+            to.mint(&from, CapRights::WRITE_GRANT, CapData::badge(badge))
                 .map_err(kernel_error)?;
         }
         Ok(Objects {
