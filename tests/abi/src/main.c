@@ -163,7 +163,8 @@ int main(int argc, char **argv, char **envp)
                 after = NULL;
             continue;
         }
-        bool wanted = i == argc;
+        /* What fills the machine runs only by name. */
+        bool wanted = i == argc && strcmp((*c)->group, "exhaust") != 0;
         for (int k = i; k < argc; k++)
             wanted = wanted || strstr(name, argv[k]);
         for (int k = 0; k < skips; k++)

@@ -240,7 +240,6 @@ pub fn cases(programs: &Programs, work: &Path) -> AnyResult<Vec<Case>> {
 
     let mut spec = RunSpec::new(["/tests/abi", "exhaust."])
         .add(&programs.abi, "/tests/abi")
-        .env("ABI_EXHAUST", "1")
         .seconds(240);
     spec.mem = Some("192M".to_owned());
     case("survives_what_runs_out", spec, Box::new(all_pass));
