@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use lsyscall_abi::Errno;
 
 use crate::file::File;
+use crate::heap::headroom;
 
 /// Descriptors a table can have, whatever RLIMIT_NOFILE says.
 pub const MAX_FDS: u64 = 65536;
@@ -43,15 +44,21 @@ impl FdTable {
         }
     }
 
-    /// The same descriptors in another table (fork).
-    pub fn copy(&self, id: u64) -> Self {
-        FdTable {
+    /// The same descriptors in another table (fork). `ENOMEM`.
+    pub fn copy(&self, id: u64) -> Result<Self, Errno> {
+        headroom()?;
+        let mut slots = Vec::new();
+        slots
+            .try_reserve_exact(self.slots.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        slots.extend_from_slice(&self.slots);
+        Ok(FdTable {
             id,
-            slots: self.slots.clone(),
+            slots,
             hint: self.hint,
             nofile: self.nofile,
             fsize: self.fsize,
-        }
+        })
     }
 
     fn limit(&self) -> usize {
@@ -107,19 +114,21 @@ impl FdTable {
         if at >= self.limit() {
             return Err(Errno::EMFILE);
         }
-        self.put(at, file, cloexec);
+        self.put(at, file, cloexec)?;
         if min <= self.hint {
             self.hint = at + 1;
         }
         Ok(at as i32)
     }
 
-    fn put(&mut self, at: usize, file: Rc<File>, cloexec: bool) -> Option<Rc<File>> {
+    fn put(&mut self, at: usize, file: Rc<File>, cloexec: bool) -> Result<Option<Rc<File>>, Errno> {
         if at >= self.slots.len() {
+            let more = at + 1 - self.slots.len();
+            self.slots.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
             self.slots.resize(at + 1, None);
         }
-        let slot = self.slots.get_mut(at)?;
-        slot.replace(Slot { file, cloexec }).map(|s| s.file)
+        let slot = self.slots.get_mut(at).ok_or(Errno::EBADF)?;
+        Ok(slot.replace(Slot { file, cloexec }).map(|s| s.file))
     }
 
     /// Puts a file at a given descriptor and returns what was there. `EBADF` beyond the limit.
@@ -133,7 +142,7 @@ impl FdTable {
         if at >= self.limit() {
             return Err(Errno::EBADF);
         }
-        Ok(self.put(at, file, cloexec))
+        self.put(at, file, cloexec)
     }
 
     /// Takes a descriptor out. `EBADF`.

@@ -8,6 +8,7 @@ use lsyscall_abi::{Errno, OpenFlags};
 
 use crate::epoll::{EpItem, Epoll};
 use crate::event::{EventFd, TimerFd};
+use crate::heap::headroom;
 use crate::inode::Inode;
 use crate::lock::Owner;
 use crate::mount::Path;
@@ -99,7 +100,7 @@ pub const SETTABLE: u32 = OpenFlags::APPEND.bits()
     | OpenFlags::NOATIME.bits();
 
 impl File {
-    /// A new description; a writer of a regular file is counted. `ENFILE` when there are too many.
+    /// A new description; a writer of a regular file is counted. `ENFILE` when there are too many, `ENOMEM`.
     pub fn new(
         count: &Rc<FileCount>,
         id: u64,
@@ -110,6 +111,7 @@ impl File {
         if count.0.get() >= FileCount::MAX {
             return Err(Errno::ENFILE);
         }
+        headroom()?;
         count.0.set(count.0.get() + 1);
         let kept = flags
             - OpenFlags::CREAT

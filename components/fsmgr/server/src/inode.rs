@@ -8,6 +8,7 @@ use lsyscall_abi::consts::mode::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use lsyscall_abi::Errno;
 
 use crate::dentry::{Dentry, Dir};
+use crate::heap::headroom;
 use crate::lock::Locks;
 use crate::pipe::Pipe;
 use crate::procfs::Node;
@@ -134,6 +135,7 @@ impl Super {
         if counters.inodes.get() >= counters.limit {
             return Err(Errno::ENOSPC);
         }
+        headroom()?;
         let ino = counters.next_ino.get();
         counters.next_ino.set(ino + 1);
         Ok(self.inode_numbered(ino, init, kind))

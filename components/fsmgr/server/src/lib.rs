@@ -17,6 +17,7 @@ mod epoll;
 mod event;
 mod fd;
 mod file;
+mod heap;
 mod inode;
 mod io;
 mod lock;

@@ -6,6 +6,7 @@ use core::cell::RefCell;
 
 use lsyscall_abi::Errno;
 
+use crate::heap::headroom;
 use crate::wait::{RunList, WaitQueue};
 
 /// Record locks one file may have.
@@ -99,6 +100,7 @@ impl Locks {
         if self.records.borrow().len() >= MAX_RECORDS {
             return Err(Errno::ENOLCK);
         }
+        headroom()?;
         self.cut(want.owner, want.start, want.end);
         let mut records = self.records.borrow_mut();
         let mut joined = want;

@@ -7,6 +7,7 @@ use core::cell::{Cell, RefCell};
 use lsyscall_abi::{Errno, MountFlags};
 
 use crate::dentry::{dismantle, Dentry};
+use crate::heap::headroom;
 use crate::inode::{Inode, Super};
 
 /// Most mounts there may be.
@@ -130,6 +131,7 @@ impl Namespace {
         if list.len() >= MAX_MOUNTS {
             return Err(Errno::ENOSPC);
         }
+        headroom()?;
         if let Some(place) = &at {
             place.dentry.mounted.set(place.dentry.mounted.get() + 1);
         }

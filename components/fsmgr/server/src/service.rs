@@ -46,7 +46,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let id = self.table_id();
         let own = self.tasks.get_mut(thread)?;
         if Rc::strong_count(&own.files) > 1 {
-            let copy = own.files.borrow().copy(id);
+            let copy = own.files.borrow().copy(id)?;
             own.files = Rc::new(RefCell::new(copy));
         }
         Ok(())
@@ -207,7 +207,7 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         let files = if share_files {
             Rc::clone(&old.files)
         } else {
-            Rc::new(RefCell::new(old.files.borrow().copy(id)))
+            Rc::new(RefCell::new(old.files.borrow().copy(id)?))
         };
         let fs = if share_fs {
             Rc::clone(&old.fs)

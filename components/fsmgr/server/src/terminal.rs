@@ -11,6 +11,7 @@ use persona_ipc::{Chunk, CHUNK_BYTES};
 use persona_tty::{ReadMode, ReadResult};
 
 use crate::file::File;
+use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
 use crate::tty::{HostStream, Tty, HOST_INPUT};
 use crate::FsMgr;
@@ -76,7 +77,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Some(deadline) if deadline <= self.now() => ReadMode::TimedOut,
             _ => ReadMode::Waiting,
         };
-        let mut buf = alloc::vec![0; dst.len().min(READ_MAX)];
+        let mut buf = buffer(dst.len().min(READ_MAX))?;
         let result = tty.line.borrow_mut().read(&mut buf, mode);
         self.console_event();
         match result {

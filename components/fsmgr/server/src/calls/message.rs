@@ -13,6 +13,7 @@ use memmgr_api::{Memory, Space};
 
 use super::rw::Pieces;
 use crate::file::File;
+use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
 use crate::park::{Before, Wait};
 use crate::unix::data::Received;
@@ -124,7 +125,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         from: usize,
         len: usize,
     ) -> Result<Vec<u8>, Errno> {
-        let mut data = alloc::vec![0; len];
+        let mut data = buffer(len)?;
         let (mut skip, mut filled) = (from, 0);
         for piece in pieces.as_slice() {
             let off = skip.min(piece.len);
@@ -201,7 +202,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             if len > MAX_CONTROL {
                 return Err(Errno::ENOBUFS);
             }
-            let mut raw = alloc::vec![0; len];
+            let mut raw = buffer(len)?;
             self.mem
                 .copy_in(Space::Thread(c.thread), head.control, &mut raw)?;
             for fd in parse_control(&raw)? {
@@ -259,7 +260,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             got
         } else {
-            let mut data = alloc::vec![0; pieces.total().min(BUFFER)];
+            let mut data = buffer(pieces.total().min(BUFFER))?;
             let got = self.receive(socket, &mut Dst::Bytes(&mut data), 0, peek);
             if let Ok(Some(part)) = &got {
                 self.scatter(c, pieces, data.get(..part.len).unwrap_or_default())?;

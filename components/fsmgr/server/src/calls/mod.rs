@@ -314,7 +314,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if size > memmgr_api::PAGE_SIZE as usize {
             return Err(Errno::E2BIG);
         }
-        let mut raw = alloc::vec![0; size];
+        let mut raw = crate::heap::buffer(size)?;
         let space = memmgr_api::Space::Thread(c.thread);
         self.mem.copy_in(space, how.addr(), &mut raw)?;
         let (how, rest) = OpenHow::read_from_prefix(&raw).map_err(|_| Errno::EINVAL)?;

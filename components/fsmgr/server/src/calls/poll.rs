@@ -14,6 +14,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::epoll::Epoll;
 use crate::file::{File, Object};
+use crate::heap::{buffer, headroom};
 use crate::park::Wait;
 use crate::FsMgr;
 
@@ -155,11 +156,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if fds.count() as u64 > limit || fds.count() > MAX_POLL {
             return Err(Errno::EINVAL);
         }
-        let mut raw = alloc::vec![0u8; fds.count() * core::mem::size_of::<PollFd>()];
+        let mut raw = buffer(fds.count() * core::mem::size_of::<PollFd>())?;
         self.mem
             .copy_in(Space::Thread(c.thread), fds.addr(), &mut raw)?;
         let mut ready = 0u32;
         let mut files = Vec::new();
+        files
+            .try_reserve_exact(fds.count())
+            .map_err(|_| Errno::ENOMEM)?;
         for entry in raw.chunks_exact_mut(core::mem::size_of::<PollFd>()) {
             let Ok(mut poll) = PollFd::read_from_bytes(entry) else {
                 continue;
@@ -233,6 +237,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         let mut ready = 0u32;
         let mut files = Vec::new();
+        files.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
         for fd in 0..count {
             let (byte, bit) = (fd / 8, 1u8 << (fd % 8));
             let bits = |set: &Vec<u8>| set.get(byte).is_some_and(|b| b & bit != 0);
@@ -321,6 +326,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 if epoll.get(key).is_some() {
                     return Err(Errno::EEXIST);
                 }
+                headroom()?;
                 let item = epoll.add(&file, key, event.events, event.data);
                 let mut watchers = file.watchers.borrow_mut();
                 watchers.retain(|w| w.strong_count() > 0);

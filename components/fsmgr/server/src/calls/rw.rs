@@ -13,6 +13,7 @@ use lsyscall_router::{Caller, Done, SysResult};
 use memmgr_api::{Memory, Space};
 
 use crate::file::{File, Object};
+use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
 use crate::park::Wait;
 use crate::pipe::PIPE_BUF;
@@ -54,7 +55,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if iov.count() > IOV_MAX {
             return Err(Errno::EINVAL);
         }
-        let mut raw = alloc::vec![0u8; iov.count() * core::mem::size_of::<Iovec>()];
+        let mut raw = buffer(iov.count() * core::mem::size_of::<Iovec>())?;
         self.mem
             .copy_in(Space::Thread(c.thread), iov.addr(), &mut raw)?;
         let mut out = Vec::with_capacity(iov.count());

@@ -13,6 +13,7 @@ use lsyscall_router::{Caller, Done, SysResult, OK};
 use memmgr_api::{Memory, Space};
 
 use crate::file::{File, Object};
+use crate::heap::buffer;
 use crate::inode::Kind;
 use crate::park::Wait;
 use crate::perm;
@@ -133,7 +134,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if addr.len > ANY_ADDRESS {
             return Err(Errno::EINVAL);
         }
-        let mut raw = alloc::vec![0; addr.len];
+        let mut raw = buffer(addr.len)?;
         self.mem
             .copy_in(Space::Thread(c.thread), addr.addr, &mut raw)?;
         if raw.len() > ADDRESS {

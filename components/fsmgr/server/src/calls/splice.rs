@@ -9,6 +9,7 @@ use lsyscall_router::{Caller, Done, SysResult};
 use memmgr_api::Memory;
 
 use crate::file::{File, Object};
+use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
 use crate::park::Wait;
 use crate::vmo::VmoRef;
@@ -114,7 +115,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if self.poll_file(to, 0) & (OUT | TROUBLE) == 0 {
             return Ok((Io::Wait, false));
         }
-        let mut buf = alloc::vec![0; len.min(BOUNCE)];
+        let mut buf = buffer(len.min(BOUNCE))?;
         let got = match self.read_once(c.thread, from, &mut Dst::Bytes(&mut buf), from_at, None)? {
             Io::Done(n) => n,
             other => return Ok((other, true)),

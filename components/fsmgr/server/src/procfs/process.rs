@@ -12,6 +12,7 @@ use procmgr_api::ProcEntry;
 use super::system::TICK;
 use super::{find, thread_of, Info, Who};
 use crate::calls::SHOWN_FLAGS;
+use crate::heap::buffer;
 use crate::inode::{dev_major, dev_minor};
 use crate::mount::{Mount, Path};
 use crate::text::Text;
@@ -92,8 +93,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     /// Strings in a process's memory, as far as they can be read.
     fn strings(&self, thread: ThreadIdx, start: u64, end: u64) -> Vec<u8> {
         let len = end.saturating_sub(start).min(MAX_ARGS) as usize;
-        let mut out = alloc::vec![0; len];
-        let got = match len {
+        let mut out = buffer(len).unwrap_or_default();
+        let got = match out.len() {
             0 => 0,
             _ => self
                 .mem
@@ -263,6 +264,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 break;
             }
             at = map.end;
+            out.0
+                .try_reserve(lsyscall_abi::PATH_MAX)
+                .map_err(|_| Errno::ENOMEM)?;
             let bit = |mask: u8, yes: char| if map.prot & mask != 0 { yes } else { '-' };
             let (r, w) = (bit(PROT_READ, 'r'), bit(PROT_WRITE, 'w'));
             let (x, s) = (bit(PROT_EXEC, 'x'), if map.shared { 's' } else { 'p' });

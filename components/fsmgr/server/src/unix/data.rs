@@ -8,6 +8,7 @@ use lsyscall_abi::Errno;
 use memmgr_api::Memory;
 
 use crate::file::File;
+use crate::heap::headroom;
 use crate::io::{Dst, Io, Src};
 use crate::unix::{PeerCreds, Record, Socket, State, BUFFER, MAX_RECORDS};
 use crate::FsMgr;
@@ -164,6 +165,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if socket.is_stream() && len == 0 {
             return Ok(Io::Done(0));
         }
+        headroom()?;
         let room = peer.ring.room();
         let full = peer.records.borrow().len() >= MAX_RECORDS;
         if full || (socket.is_stream() && room == 0) || (!socket.is_stream() && room < len) {

@@ -7,6 +7,7 @@ use lsyscall_abi::Errno;
 
 use super::{Vfs, MAX_LINKS};
 use crate::dentry::Dentry;
+use crate::heap::headroom;
 use crate::inode::{Inode, Kind, Time};
 use crate::mount::Path;
 use crate::perm;
@@ -30,6 +31,7 @@ impl Vfs {
             return Err(Errno::EPERM);
         }
         let entries = Self::entries(dir, true)?;
+        headroom()?;
         if inode.nlink.get() >= MAX_LINKS {
             return Err(Errno::EMLINK);
         }
