@@ -232,6 +232,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if moved == 0 {
             return Err(Errno::EFAULT);
         }
+        if off > size {
+            data.dense.set(false);
+        }
         self.grown(inode, off + moved as u64);
         inode.touch(self.time());
         let mode = inode.mode.get();

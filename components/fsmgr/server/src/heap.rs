@@ -24,3 +24,33 @@ pub fn buffer(len: usize) -> Result<Vec<u8>, Errno> {
     bytes.resize(len, 0);
     Ok(bytes)
 }
+
+/// A buffer of zeros that needs no allocation up to `N` bytes.
+pub struct Scratch<const N: usize> {
+    small: [u8; N],
+    large: Vec<u8>,
+    len: usize,
+}
+
+impl<const N: usize> Scratch<N> {
+    /// `len` zeros. `ENOMEM`.
+    pub fn new(len: usize) -> Result<Self, Errno> {
+        let large = if len > N { buffer(len)? } else { Vec::new() };
+        Ok(Scratch {
+            small: [0; N],
+            large,
+            len,
+        })
+    }
+
+    /// The bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        let all = if self.len > N {
+            &mut self.large[..]
+        } else {
+            &mut self.small[..]
+        };
+        let len = self.len.min(all.len());
+        &mut all[..len]
+    }
+}

@@ -184,6 +184,8 @@ pub struct FileData {
     pub vmo: RefCell<Option<VmoRef>>,
     /// Size in bytes.
     pub size: Cell<u64>,
+    /// Every byte was written: there are no holes, so the size says how many pages there are.
+    pub dense: Cell<bool>,
     /// Seals of memfd_create(2).
     pub seals: Cell<u32>,
     /// Writable shared mappings were made (they may live on, so a write seal is refused).
@@ -196,6 +198,7 @@ impl FileData {
         FileData {
             vmo: RefCell::new(None),
             size: Cell::new(0),
+            dense: Cell::new(true),
             seals: Cell::new(seals),
             mapped_writable: Cell::new(false),
         }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use console_api::Console;
 use fsmgr_api::Target as SignalTarget;
+use lsyscall_abi::consts::cap::CAP_FSETID;
 use lsyscall_abi::consts::mode::{S_IFMT, S_ISGID, S_ISUID};
 use lsyscall_abi::consts::seals::{F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE};
 use lsyscall_abi::consts::utime::{UTIME_NOW, UTIME_OMIT};
@@ -178,11 +179,13 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             self.mem.vmo_resize(vmo, size).map_err(no_space)?;
         }
         data.size.set(size);
+        data.dense.set(size == 0 || size <= old && data.dense.get());
         let used = &inode.sb.used;
         used.set((used.get() + size).saturating_sub(old));
         inode.touch(self.time());
         let mode = inode.mode.get();
-        if mode & (S_ISUID | S_ISGID) != 0 {
+        let keeps = perm::capable(&self.thread(c)?.creds, CAP_FSETID);
+        if mode & (S_ISUID | S_ISGID) != 0 && !keeps {
             inode.mode.set(perm::without_set_id(mode));
         }
         Ok(())
@@ -266,6 +269,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if punch || zero {
             let inside = end.min(data.size.get());
             if offset < inside {
+                data.dense.set(false);
                 let vmo = self.contents(inode)?;
                 self.mem.vmo_zero(vmo, offset, inside - offset)?;
             }

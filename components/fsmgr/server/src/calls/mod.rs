@@ -11,6 +11,7 @@ mod names;
 mod open;
 mod poll;
 mod rw;
+mod select;
 mod socket;
 mod splice;
 mod stat;

@@ -1,4 +1,4 @@
-//! poll(2), select(2), epoll(7).
+//! poll(2), epoll(7).
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::epoll::Epoll;
 use crate::file::{File, Object};
-use crate::heap::{buffer, headroom};
+use crate::heap::{headroom, Scratch};
 use crate::park::Wait;
 use crate::FsMgr;
 
@@ -29,6 +29,14 @@ const ALWAYS: u32 = PollFlags::IN.bits()
     | PollFlags::OUT.bits()
     | PollFlags::RDNORM.bits()
     | PollFlags::WRNORM.bits();
+
+/// How long and with which signals blocked a call waits.
+pub(super) struct Waiting {
+    /// The span the program gave, when it calls for the first time.
+    asked: Option<u64>,
+    deadline: Option<u64>,
+    mask: Option<u64>,
+}
 
 impl<M: Memory, C: Console> FsMgr<M, C> {
     /// What poll(2) says of a description.
@@ -91,15 +99,18 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     }
 
     /// Tells the program how much of its time is left, as Linux's ppoll and pselect6 do.
-    fn tell_rest(&self, c: &Caller, at: UserPtr<Timespec>, deadline: Option<u64>) {
-        if let (false, Some(deadline)) = (at.is_null(), deadline) {
-            let rest = Timespec::from_ns(deadline.saturating_sub(self.now()));
-            let _ = self.copy_out(c, at.addr(), &rest);
+    pub(super) fn tell_rest(&self, c: &Caller, at: UserPtr<Timespec>, waiting: &Waiting) {
+        let Some(deadline) = waiting.deadline.filter(|_| !at.is_null()) else {
+            return;
+        };
+        let rest = deadline.saturating_sub(self.now());
+        if waiting.asked != Some(rest) {
+            let _ = self.copy_out(c, at.addr(), &Timespec::from_ns(rest));
         }
     }
 
     /// The mask a call is to wait with. `EINVAL`, `EFAULT`.
-    fn mask_at(
+    pub(super) fn mask_at(
         &self,
         c: &Caller,
         mask: UserPtr<SigSet>,
@@ -115,22 +126,38 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(Some(set.0))
     }
 
-    /// Parks a wait for several descriptions, to which the thread was added.
-    fn park_waiting(
+    /// How a call that may wait for several descriptions waits, told by the program or kept from before it waited.
+    pub(super) fn waiting(
         &mut self,
         c: &Caller,
-        files: &[Rc<File>],
-        deadline: Option<u64>,
-        mask: Option<u64>,
-    ) -> SysResult {
-        let ticket = self.ticket();
-        for queue in files.iter().filter_map(|f| f.queue()) {
-            queue.add(c.thread, ticket);
+        timeout: UserPtr<Timespec>,
+        mask: impl FnOnce(&Self) -> Result<Option<u64>, Errno>,
+    ) -> Result<Waiting, Errno> {
+        if let Some(parked) = self.resumed.take() {
+            return Ok(Waiting {
+                asked: None,
+                deadline: parked.deadline,
+                mask: parked.mask,
+            });
         }
+        let asked = self.timeout_at(c, timeout)?;
+        Ok(Waiting {
+            asked,
+            deadline: self.deadline_after(asked),
+            mask: mask(self)?,
+        })
+    }
+
+    pub(super) fn is_over(&self, waiting: &Waiting) -> bool {
+        waiting.asked == Some(0) || waiting.deadline.is_some_and(|d| d <= self.now())
+    }
+
+    /// Parks a wait for several descriptions, to whose queues the thread was added.
+    pub(super) fn park_waiting(&mut self, c: &Caller, waiting: &Waiting) -> SysResult {
         let wait = Wait {
-            deadline,
+            deadline: waiting.deadline,
             restart: Some(Errno::ERESTARTNOHAND),
-            mask,
+            mask: waiting.mask,
             ..Wait::default()
         };
         self.park_ticket(c, wait)
@@ -144,128 +171,51 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         mask: UserPtr<SigSet>,
         size: usize,
     ) -> SysResult {
-        let (deadline, mask) = match self.resumed.take() {
-            Some(parked) => (parked.deadline, parked.mask),
-            None => {
-                let timeout = self.timeout_at(c, timeout)?;
-                let mask = self.mask_at(c, mask, size)?;
-                (self.deadline_after(timeout), mask)
-            }
-        };
-        let limit = self.thread(c)?.files.borrow().nofile;
-        if fds.count() as u64 > limit || fds.count() > MAX_POLL {
+        const ENTRY: usize = core::mem::size_of::<PollFd>();
+        const ALWAYS_TOLD: u32 =
+            PollFlags::ERR.bits() | PollFlags::HUP.bits() | PollFlags::NVAL.bits();
+        let waiting = self.waiting(c, timeout, |this| this.mask_at(c, mask, size))?;
+        let table = Rc::clone(&self.thread(c)?.files);
+        let table = table.borrow();
+        if fds.count() as u64 > table.nofile || fds.count() > MAX_POLL {
             return Err(Errno::EINVAL);
         }
-        let mut raw = buffer(fds.count() * core::mem::size_of::<PollFd>())?;
-        self.mem
-            .copy_in(Space::Thread(c.thread), fds.addr(), &mut raw)?;
+        let mut scratch = Scratch::<512>::new(fds.count() * ENTRY)?;
+        let raw = scratch.bytes();
+        self.mem.copy_in(Space::Thread(c.thread), fds.addr(), raw)?;
         let mut ready = 0u32;
-        let mut files = Vec::new();
-        files
-            .try_reserve_exact(fds.count())
-            .map_err(|_| Errno::ENOMEM)?;
-        for entry in raw.chunks_exact_mut(core::mem::size_of::<PollFd>()) {
-            let Ok(mut poll) = PollFd::read_from_bytes(entry) else {
+        let mut changed = false;
+        for entry in raw.chunks_exact_mut(ENTRY) {
+            let Ok(poll) = PollFd::mut_from_bytes(entry) else {
                 continue;
             };
-            let always = PollFlags::ERR | PollFlags::HUP;
-            poll.revents = if poll.fd < 0 {
-                0
-            } else {
-                match self.file(c, poll.fd) {
-                    Err(_) => PollFlags::NVAL.bits() as u16,
-                    Ok(file) => {
-                        let state = self.poll_file(&file, 0);
-                        let nval = state & PollFlags::NVAL.bits();
-                        files.push(file);
-                        (state & (u32::from(poll.events) | always.bits()) | nval) as u16
-                    }
-                }
+            let told = u32::from(poll.events) | ALWAYS_TOLD;
+            let state = match table.get(poll.fd) {
+                _ if poll.fd < 0 => 0,
+                Ok(file) => self.poll_file(file, 0) & told,
+                Err(_) => PollFlags::NVAL.bits(),
             };
-            ready += u32::from(poll.revents != 0);
-            entry.copy_from_slice(poll.as_bytes());
+            ready += u32::from(state != 0);
+            changed |= poll.revents != state as u16;
+            poll.revents = state as u16;
         }
-        let over = deadline.is_some_and(|d| d <= self.now());
-        if ready == 0 && !over {
-            return self.park_waiting(c, &files, deadline, mask);
-        }
-        self.mem
-            .copy_out(Space::Thread(c.thread), fds.addr(), &raw)?;
-        self.tell_rest(c, timeout, deadline);
-        Ok(ready).done()
-    }
-
-    pub(crate) fn pselect_call(
-        &mut self,
-        c: &Caller,
-        nfds: i32,
-        sets: [u64; 3],
-        timeout: UserPtr<Timespec>,
-        mask: u64,
-    ) -> SysResult {
-        let (deadline, mask) = match self.resumed.take() {
-            Some(parked) => (parked.deadline, parked.mask),
-            None => {
-                let timeout = self.timeout_at(c, timeout)?;
-                let mask = match mask {
-                    0 => None,
-                    both => {
-                        let [at, size]: [u64; 2] = self.copy_in(c, both)?;
-                        self.mask_at(c, UserPtr::new(at), size as usize)?
-                    }
+        if ready == 0 && !self.is_over(&waiting) {
+            let ticket = self.ticket();
+            for entry in raw.chunks_exact(ENTRY) {
+                let Ok(poll) = PollFd::ref_from_bytes(entry) else {
+                    continue;
                 };
-                (self.deadline_after(timeout), mask)
-            }
-        };
-        let count = usize::try_from(nfds).map_err(|_| Errno::EINVAL)?;
-        let count = count.min(self.thread(c)?.files.borrow().capacity());
-        let bytes = count.div_ceil(64) * 8;
-        let (read, write, except) = (
-            PollFlags::IN | PollFlags::RDNORM | PollFlags::HUP | PollFlags::ERR,
-            PollFlags::OUT | PollFlags::WRNORM | PollFlags::ERR,
-            PollFlags::PRI,
-        );
-        let wants = [read.bits(), write.bits(), except.bits()];
-        let mut asked: [Vec<u8>; 3] = Default::default();
-        let mut found: [Vec<u8>; 3] = Default::default();
-        for ((asked, found), at) in asked.iter_mut().zip(&mut found).zip(sets) {
-            asked.resize(bytes, 0);
-            found.resize(bytes, 0);
-            if at != 0 {
-                self.mem.copy_in(Space::Thread(c.thread), at, asked)?;
-            }
-        }
-        let mut ready = 0u32;
-        let mut files = Vec::new();
-        files.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        for fd in 0..count {
-            let (byte, bit) = (fd / 8, 1u8 << (fd % 8));
-            let bits = |set: &Vec<u8>| set.get(byte).is_some_and(|b| b & bit != 0);
-            if !asked.iter().any(bits) {
-                continue;
-            }
-            let file = self.file(c, fd as i32)?;
-            let state = self.poll_file(&file, 0);
-            for ((asked, found), want) in asked.iter().zip(&mut found).zip(wants) {
-                if bits(asked) && state & want != 0 {
-                    ready += 1;
-                    if let Some(b) = found.get_mut(byte) {
-                        *b |= bit;
-                    }
+                if let Some(queue) = table.get(poll.fd).ok().and_then(|f| f.queue()) {
+                    queue.add(c.thread, ticket);
                 }
             }
-            files.push(file);
+            return self.park_waiting(c, &waiting);
         }
-        let over = deadline.is_some_and(|d| d <= self.now());
-        if ready == 0 && !over {
-            return self.park_waiting(c, &files, deadline, mask);
+        if changed {
+            self.mem
+                .copy_out(Space::Thread(c.thread), fds.addr(), raw)?;
         }
-        for (found, at) in found.iter().zip(sets) {
-            if at != 0 {
-                self.mem.copy_out(Space::Thread(c.thread), at, found)?;
-            }
-        }
-        self.tell_rest(c, timeout, deadline);
+        self.tell_rest(c, timeout, &waiting);
         Ok(ready).done()
     }
 

@@ -57,6 +57,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     /// Units of 512 bytes a file takes.
     fn blocks(&self, inode: &Inode) -> u64 {
         let pages = match &inode.kind {
+            Kind::File(data) if data.dense.get() => data.size.get().div_ceil(PAGE_SIZE),
             Kind::File(data) => match data.vmo.borrow().as_ref() {
                 Some(vmo) => self.mem.vmo_pages(vmo.id()).unwrap_or(0),
                 None => 0,
