@@ -43,6 +43,8 @@ pub mod flags {
     pub const CHILD_SETTID: u64 = 0x100_0000;
     /// Dispositions back to the default (clone3).
     pub const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    /// Bits that are no flags of clone3 here (CLONE_INTO_CGROUP among them).
+    pub const UNKNOWN: u64 = !0x1_ffff_ffff;
     /// Namespaces and pidfds, which there are not.
     pub const UNSUPPORTED: u64 = 0x1000
         | 0x2_0000
@@ -148,8 +150,12 @@ impl<P: Parts> ProcMgr<P> {
         let Some(space) = space else {
             return;
         };
-        space.fp_areas.set(space.fp_areas.get() & !(1 << area));
-        self.wake_cloner(&space);
+        let before = space.fp_areas.get();
+        space.fp_areas.set(before & !(1 << area));
+        if before.count_ones() as u64 == shim::FP_AREAS {
+            // Only then can someone wait.
+            self.wake_cloner(&space);
+        }
     }
 
     fn wake_cloner(&mut self, space: &Rc<AddressSpace>) {

@@ -61,8 +61,13 @@ impl<P: Parts> ProcMgr<P> {
         self.leave_memory(t);
         let _ = self.fs.exit(t);
         let _ = self.time.forget(t);
-        if let Some(slot) = self.threads.get_mut(t.index()) {
-            *slot = None;
+        if self
+            .threads
+            .get_mut(t.index())
+            .and_then(Option::take)
+            .is_some()
+        {
+            self.counts.0 -= 1;
         }
         if let Some(process) = self.process_mut(p) {
             process.threads.retain(|&other| other != t);
@@ -102,6 +107,7 @@ impl<P: Parts> ProcMgr<P> {
             return;
         };
         process.life = Life::Zombie(status);
+        let timers = process.has_timers();
         process.itimer = Timer::default();
         process.timers = Vec::new();
         process.pending = Queue::default();
@@ -121,7 +127,9 @@ impl<P: Parts> ProcMgr<P> {
         self.orphan_children(p);
         self.orphaned_groups(&groups);
         self.notify_parent(p, status);
-        self.rearm();
+        if timers {
+            self.rearm();
+        }
         self.publish_header();
     }
 
@@ -261,6 +269,7 @@ impl<P: Parts> ProcMgr<P> {
         let Some(process) = self.procs.get_mut(p.0).and_then(Option::take) else {
             return;
         };
+        self.counts.1 -= 1;
         if let Some(parent) = process.parent.and_then(|parent| self.process_mut(parent)) {
             parent.children.retain(|&child| child != p);
         }

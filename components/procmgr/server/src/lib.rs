@@ -100,6 +100,8 @@ pub struct ProcMgr<P: Parts> {
     work: VecDeque<Work>,
     /// Processes to publish.
     changed: Vec<ProcIdx>,
+    /// Threads there are, and processes.
+    counts: (u32, u32),
     /// Threads that wait here or are stopped.
     waiting: u32,
     /// There is, or was, a signalfd.
@@ -169,6 +171,7 @@ where
             procs: (0..slots).map(|_| None).collect(),
             work: VecDeque::new(),
             changed: Vec::new(),
+            counts: (0, 0),
             waiting: 0,
             signals_watched: false,
             last_pid: 0,

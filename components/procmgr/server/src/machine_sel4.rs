@@ -44,6 +44,8 @@ pub struct KernelMachine<M> {
     endpoints: Vec<(&'static str, u64)>,
     priority: u8,
     objects: Vec<Option<Objects>>,
+    /// Whose CNode exists: there may have been no memory for the TCB then.
+    cnodes: Vec<bool>,
     /// Untyped being cut up, and bytes left in it.
     chunk: Option<(Untyped, u64)>,
     /// The CNode that holds the threads' CNode and TCB capabilities, once made.
@@ -78,6 +80,7 @@ impl<M: MemMgr> KernelMachine<M> {
             endpoints,
             priority: env.number("linux_priority").unwrap_or(LINUX_PRIORITY) as u8,
             objects: (0..slots).map(|_| None).collect(),
+            cnodes: (0..slots).map(|_| false).collect(),
             chunk: None,
             node: None,
         })
@@ -158,13 +161,13 @@ impl<M: MemMgr> KernelMachine<M> {
     fn build(&mut self, thread: ThreadIdx) -> Result<Objects, Errno> {
         let node = self.node()?;
         let at = u64::from(thread.0);
-        let cnode_cptr = self.make(
-            ObjectBlueprint::CNode {
-                size_bits: THREAD_CNODE_BITS,
-            },
-            node,
-            at,
-        )?;
+        let made = self.cnodes.get(thread.index()).copied();
+        if !made.ok_or(Errno::EAGAIN)? {
+            let size_bits = THREAD_CNODE_BITS;
+            self.make(ObjectBlueprint::CNode { size_bits }, node, at)?;
+            self.cnodes[thread.index()] = true;
+        }
+        let cnode_cptr = node.base + at;
         let tcb_cptr = self.make(ObjectBlueprint::Tcb, node, node.tcbs + at)?;
         let cnode = CNode::from_bits(cnode_cptr);
         let badge = THREAD_BADGE | u64::from(thread.0);

@@ -10,8 +10,7 @@ use crate::{Parts, ProcMgr};
 impl<P: Parts> ProcMgr<P> {
     /// Writes the header.
     pub(crate) fn publish_header(&mut self) {
-        let processes = self.procs.iter().flatten().count() as u32;
-        let threads = self.threads.iter().flatten().count() as u32;
+        let (threads, processes) = self.counts;
         let header = Header {
             slots: self.threads.len() as u32,
             processes,

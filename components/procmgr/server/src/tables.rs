@@ -66,6 +66,7 @@ impl<P: Parts> ProcMgr<P> {
             .position(Option::is_none)
             .ok_or(Errno::EAGAIN)?;
         self.procs[at] = Some(Box::new(process));
+        self.counts.1 += 1;
         self.created += 1;
         Ok(ProcIdx(at))
     }
@@ -74,6 +75,7 @@ impl<P: Parts> ProcMgr<P> {
     pub(crate) fn enter_thread(&mut self, t: ThreadIdx, thread: Thread) {
         if let Some(slot) = self.threads.get_mut(t.index()) {
             *slot = Some(Box::new(thread));
+            self.counts.0 += 1;
         }
     }
 

@@ -96,6 +96,11 @@ pub struct PosixTimer {
 }
 
 impl Process {
+    /// Whether it has timers that run, or may.
+    pub fn has_timers(&self) -> bool {
+        self.itimer.at != 0 || !self.timers.is_empty()
+    }
+
     fn timers_mut(&mut self) -> impl Iterator<Item = &mut Timer> {
         let posix = self.timers.iter_mut().map(|t| &mut t.timer);
         core::iter::once(&mut self.itimer).chain(posix)

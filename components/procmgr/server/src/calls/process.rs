@@ -72,7 +72,7 @@ impl<P: Parts> ProcMgr<P> {
                 return Err(Errno::E2BIG);
             }
         }
-        if value.flags & CSIGNAL != 0
+        if value.flags & (CSIGNAL | flags::UNKNOWN) != 0
             || value.exit_signal > 64
             || value.set_tid_size != 0
             || value.cgroup != 0
