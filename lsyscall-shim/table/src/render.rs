@@ -11,7 +11,7 @@ pub enum Format {
     Text,
     /// A Markdown page, one section a class.
     Markdown,
-    /// A JSON array of objects.
+    /// A JSON object: `calls`, an array of objects, and `totals` by class and level.
     Json,
 }
 
@@ -40,16 +40,58 @@ fn text(out: &mut dyn Write) -> fmt::Result {
             note => writeln!(out, "{:<8}{note}", row.level.name())?,
         }
     }
+    writeln!(
+        out,
+        "\n{:<8}{:>6}{:>9}{:>9}{:>7}",
+        "class", "full", "partial", "ENOSYS", "calls"
+    )?;
+    for class in Class::ALL {
+        let total = Totals::of(|row| row.class == *class);
+        writeln!(
+            out,
+            "{:<8}{:>6}{:>9}{:>9}{:>7}",
+            class.name(),
+            total.full,
+            total.partial,
+            total.no,
+            total.all()
+        )?;
+    }
+    writeln!(out)?;
     summary(out)
 }
 
+/// How many calls there are of each level.
+struct Totals {
+    full: usize,
+    partial: usize,
+    no: usize,
+}
+
+impl Totals {
+    fn of(wanted: impl Fn(&Row) -> bool) -> Self {
+        let count = |level| rows().filter(|r| r.level == level && wanted(r)).count();
+        Self {
+            full: count(Level::Full),
+            partial: count(Level::Partial),
+            no: count(Level::No),
+        }
+    }
+
+    fn all(&self) -> usize {
+        self.full + self.partial + self.no
+    }
+}
+
 fn summary(out: &mut dyn Write) -> fmt::Result {
-    let count = |level| rows().filter(|r| r.level == level).count();
-    let (full, partial, no) = (count(Level::Full), count(Level::Partial), count(Level::No));
+    let total = Totals::of(|_| true);
     writeln!(
         out,
-        "{} calls: {full} full, {partial} partial, {no} answered ENOSYS",
-        full + partial + no
+        "{} calls: {} full, {} partial, {} answered ENOSYS",
+        total.all(),
+        total.full,
+        total.partial,
+        total.no
     )
 }
 
@@ -85,12 +127,30 @@ fn markdown(out: &mut dyn Write) -> fmt::Result {
 }
 
 fn json(out: &mut dyn Write) -> fmt::Result {
-    out.write_str("[")?;
+    out.write_str("{\"calls\":[")?;
     for (i, row) in rows().enumerate() {
         out.write_str(if i == 0 { "\n" } else { ",\n" })?;
         json_row(out, row)?;
     }
-    out.write_str("\n]\n")
+    out.write_str("\n],\n\"totals\":{")?;
+    for class in Class::ALL {
+        json_totals(
+            out,
+            class.name(),
+            &Totals::of(|row| row.class == *class),
+            ",",
+        )?;
+    }
+    json_totals(out, "all", &Totals::of(|_| true), "")?;
+    out.write_str("\n}}\n")
+}
+
+fn json_totals(out: &mut dyn Write, name: &str, total: &Totals, end: &str) -> fmt::Result {
+    write!(
+        out,
+        "\n\"{name}\":{{\"full\":{},\"partial\":{},\"no\":{}}}{end}",
+        total.full, total.partial, total.no
+    )
 }
 
 fn json_row(out: &mut dyn Write, row: &Row) -> fmt::Result {

@@ -80,6 +80,8 @@ fn support_pages_name_every_call() {
     let mut page = String::new();
     write_support(&mut page, Format::Json).unwrap();
     assert!(
-        page.starts_with("[\n{\"number\":0,\"name\":\"io_setup\"") && page.ends_with("]}\n]\n")
+        page.starts_with("{\"calls\":[\n{\"number\":0,\"name\":\"io_setup\"")
+            && page.contains("\n],\n\"totals\":{\n\"PROC\":{\"full\":")
+            && page.ends_with("}\n}}\n")
     );
 }

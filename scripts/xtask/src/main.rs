@@ -20,6 +20,7 @@ mod rootfs;
 mod run;
 mod setup;
 mod stamp;
+mod syscalls;
 mod test;
 mod toolchain;
 
@@ -45,6 +46,7 @@ enum Command {
     Image(BuildArgs),
     Run(Box<run::RunArgs>),
     Test(test::TestArgs),
+    Syscalls(syscalls::SyscallsArgs),
     /// Removes what was built
     Clean {
         /// Also what was downloaded, and the private toolchain
@@ -99,6 +101,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Image(options) => println!("{}", built(&context, &options)?.image.display()),
         Command::Run(options) => return Ok(run::main(&context, &options)),
         Command::Test(options) => good = test::test(&context, &options)?,
+        Command::Syscalls(options) => good = syscalls::show(&context, &options)?,
         Command::Clean { all } => clean::clean(&context, all)?,
         Command::Fmt { check } => lint::fmt(&context, check)?,
         Command::Lint => {

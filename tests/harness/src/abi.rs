@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Where the program lies in the guest.
-const GUEST_PATH: &str = "/tests/abi";
+pub(crate) const GUEST_PATH: &str = "/tests/abi";
 /// How often a system may be booted again after a case that ended it.
 const BOOTS: usize = 30;
 /// The longest time between two lines: the longest case, and some.
@@ -66,7 +66,7 @@ pub fn run(runner: &dyn Runner, programs: &Programs, report: &mut Report) -> Res
 }
 
 /// The names of all cases, asked of the program itself under the user-mode emulator.
-fn list(program: &Path) -> Result<Vec<String>> {
+pub(crate) fn list(program: &Path) -> Result<Vec<String>> {
     const EMULATOR: &str = "qemu-aarch64-static";
     let output = Command::new(EMULATOR)
         .arg(program)

@@ -15,6 +15,7 @@
 
 mod abi;
 mod cli;
+mod coverage;
 mod expectations;
 mod persona;
 mod process;
@@ -25,6 +26,7 @@ mod runner;
 mod script;
 mod session;
 
+pub use coverage::{coverage, Coverage, Seen};
 pub use persona::Persona;
 pub use reference::{DebianLinux, Reference};
 pub use report::{Summary, Verdict};
