@@ -76,6 +76,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Object::Socket(socket) => self.read_socket(&Rc::clone(socket), dst),
             Object::Directory => Err(Errno::EISDIR),
             Object::PathOnly => Err(Errno::EBADF),
+            Object::Inotify(inotify) => match inotify.take(dst.len())? {
+                Some(events) => dst.take_bytes(&self.mem, 0, &events).map(Io::Done),
+                None => Ok(Io::Wait),
+            },
             Object::Epoll(_) => Err(Errno::EINVAL),
             Object::Log => Ok(Io::Done(0)),
         }
@@ -120,6 +124,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             Object::Socket(socket) => self.write_socket(&Rc::clone(socket), src),
             Object::Directory | Object::PathOnly => Err(Errno::EBADF),
+            Object::Inotify(_) => Err(Errno::EBADF),
             Object::Timer(_) | Object::Epoll(_) | Object::Signal(_) => Err(Errno::EINVAL),
             Object::Log => {
                 let mut line = [0; 512];
@@ -241,6 +246,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if mode & (S_ISUID | S_ISGID) != 0 && !perm::capable(&creds, CAP_FSETID) {
             inode.mode.set(perm::without_set_id(mode));
         }
+        Self::drop_file_caps(inode);
         if at.is_none() {
             file.pos.set(off + moved as u64);
         }
@@ -331,7 +337,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Io::Wait
             });
         }
-        let moved = self.ring_take(&pipe.ring, dst)?;
+        let moved = self.ring_take(&pipe.ring, dst, pipe.front_run().len)?;
+        pipe.took(moved, true);
         file.inode().atime.set(self.time());
         pipe.queue.wake();
         Ok(Io::Done(moved))
@@ -341,12 +348,19 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if pipe.readers.get() == 0 {
             return Err(Errno::EPIPE);
         }
+        // One packet at a time; a longer write is several.
+        let packet = file.flags().contains(OpenFlags::DIRECT);
+        let src = if packet { src.part(0, PIPE_BUF) } else { src };
         let len = src.len();
         let room = pipe.ring.room();
+        if packet && !pipe.takes_packet() {
+            return Ok(Io::Wait);
+        }
         if room == 0 || (len <= PIPE_BUF && room < len) {
             return Ok(Io::Wait);
         }
         let moved = self.ring_put(&pipe.ring, src, &file.inode().sb.graveyard.clone())?;
+        pipe.wrote(moved, packet);
         file.inode().touch(self.time());
         pipe.queue.wake();
         Ok(Io::Done(moved))
@@ -394,15 +408,21 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(done)
     }
 
-    /// Moves as much as there is from the front of a ring. `EFAULT`.
-    pub(crate) fn ring_take(&self, ring: &Ring, dst: &mut Dst<'_>) -> Result<usize, Errno> {
+    /// Moves as much as there is, and at most `most` bytes, from the front of a ring. `EFAULT`.
+    pub(crate) fn ring_take(
+        &self,
+        ring: &Ring,
+        dst: &mut Dst<'_>,
+        most: usize,
+    ) -> Result<usize, Errno> {
         let Some(vmo) = ring.vmo.borrow().as_ref().map(VmoRef::id) else {
             return Ok(0);
         };
         let mut done = 0;
-        while done < dst.len() {
+        let len = dst.len().min(most);
+        while done < len {
             let (at, there) = ring.front();
-            let want = there.min(dst.len() - done);
+            let want = there.min(len - done);
             if want == 0 {
                 break;
             }

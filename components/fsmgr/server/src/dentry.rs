@@ -8,6 +8,7 @@ use core::cell::{Cell, RefCell};
 use core::hash::Hasher;
 
 use hashbrown::HashTable;
+use lsyscall_abi::consts::inotify::{IN_DELETE_SELF, IN_UNMOUNT};
 
 use crate::inode::{Inode, Kind};
 
@@ -81,6 +82,9 @@ impl Dentry {
 
 impl Drop for Dentry {
     fn drop(&mut self) {
+        if self.inode.nlink.get() == 0 {
+            self.inode.notify_gone(IN_DELETE_SELF);
+        }
         // A deep chain of dead parents must not be dropped recursively.
         let mut next = self.parent.get_mut().take();
         while let Some(parent) = next {
@@ -175,6 +179,7 @@ pub fn dismantle(root: &Rc<Dentry>) {
     let mut todo = Vec::new();
     todo.push(Rc::clone(root));
     while let Some(dentry) = todo.pop() {
+        dentry.inode.notify_gone(IN_UNMOUNT);
         if let Kind::Dir(dir) = &dentry.inode.kind {
             todo.append(&mut dir.borrow_mut().take_all());
         }

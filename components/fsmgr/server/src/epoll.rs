@@ -146,6 +146,11 @@ impl Epoll {
         }
     }
 
+    /// All items, by descriptor.
+    pub fn each(&self, tell: impl FnMut(&Rc<EpItem>)) {
+        self.items.borrow().values().for_each(tell);
+    }
+
     /// The epoll instances this one watches.
     pub fn nested(&self) -> alloc::vec::Vec<Rc<File>> {
         let items = self.items.borrow();

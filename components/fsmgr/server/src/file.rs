@@ -4,12 +4,14 @@ use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
+use lsyscall_abi::consts::inotify::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE};
 use lsyscall_abi::{Errno, OpenFlags};
 
 use crate::epoll::{EpItem, Epoll};
 use crate::event::{EventFd, TimerFd};
 use crate::heap::headroom;
 use crate::inode::Inode;
+use crate::inotify::Inotify;
 use crate::lock::Owner;
 use crate::mount::Path;
 use crate::pipe::Pipe;
@@ -54,6 +56,8 @@ pub enum Object {
     Signal(Rc<SignalFd>),
     /// A socket.
     Socket(Rc<Socket>),
+    /// inotify.
+    Inotify(Rc<Inotify>),
 }
 
 /// Counts descriptions.
@@ -193,6 +197,7 @@ impl File {
                 | Object::Epoll(_)
                 | Object::Signal(_)
                 | Object::Socket(_)
+                | Object::Inotify(_)
                 | Object::Log
         )
     }
@@ -208,6 +213,7 @@ impl File {
             Object::Epoll(epoll) => Some(&epoll.queue),
             Object::Signal(signal) => Some(&signal.queue),
             Object::Socket(socket) => Some(&socket.queue),
+            Object::Inotify(inotify) => Some(&inotify.queue),
             _ => None,
         }
     }
@@ -219,6 +225,8 @@ impl File {
             Object::Timer(_) => "[timerfd]",
             Object::Epoll(_) => "[eventpoll]",
             Object::Signal(_) => "[signalfd]",
+            // As Linux has it.
+            Object::Inotify(_) => "inotify",
             _ => "[unknown]",
         }
     }
@@ -259,6 +267,13 @@ impl Drop for File {
             }
         }
         let flags = self.flags();
+        if !matches!(self.object, Object::PathOnly) {
+            self.path.dentry.notify(if flags.writes() {
+                IN_CLOSE_WRITE
+            } else {
+                IN_CLOSE_NOWRITE
+            });
+        }
         match &self.object {
             Object::Regular if flags.writes() => {
                 inode.writers.set(inode.writers.get() - 1);

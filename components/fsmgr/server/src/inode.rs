@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell, RefCell};
 
 use lsyscall_abi::consts::mode::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
@@ -9,11 +10,13 @@ use lsyscall_abi::Errno;
 
 use crate::dentry::{Dentry, Dir};
 use crate::heap::headroom;
+use crate::inotify::Watch;
 use crate::lock::Locks;
 use crate::pipe::Pipe;
 use crate::procfs::Node;
 use crate::unix::Socket;
 use crate::vmo::{Graveyard, VmoRef};
+use crate::xattr::Xattrs;
 
 /// A moment since 1970, as file times have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +71,14 @@ pub struct Counters {
     next_dev: Cell<u64>,
     inodes: Cell<u64>,
     limit: u64,
+    /// Bytes extended attributes take.
+    pub xattr_bytes: Cell<u64>,
+    /// Files watched by inotify(7).
+    pub watches: Cell<u64>,
+    /// inotify instances.
+    pub inotify_instances: Cell<u64>,
+    /// Bytes of inotify events that wait.
+    pub inotify_bytes: Cell<u64>,
 }
 
 impl Counters {
@@ -78,6 +89,10 @@ impl Counters {
             next_dev: Cell::new(1),
             inodes: Cell::new(0),
             limit,
+            xattr_bytes: Cell::new(0),
+            watches: Cell::new(0),
+            inotify_instances: Cell::new(0),
+            inotify_bytes: Cell::new(0),
         })
     }
 
@@ -158,6 +173,7 @@ impl Super {
             btime: init.time,
             writers: Cell::new(0),
             locks: OnceCell::new(),
+            extra: OnceCell::new(),
             kind,
         })
     }
@@ -225,6 +241,14 @@ pub enum Kind {
     Anon,
 }
 
+/// What few files have.
+pub struct Extra {
+    /// Extended attributes.
+    pub xattrs: RefCell<Xattrs>,
+    /// Who watches it by inotify(7).
+    pub watches: RefCell<Vec<Rc<Watch>>>,
+}
+
 /// A file, apart from its names.
 pub struct Inode {
     /// Number.
@@ -253,6 +277,8 @@ pub struct Inode {
     pub writers: Cell<i32>,
     /// Locks, once there was one.
     pub locks: OnceCell<Box<Locks>>,
+    /// What few files have.
+    pub extra: OnceCell<Box<Extra>>,
     /// The rest.
     pub kind: Kind,
 }
@@ -308,6 +334,16 @@ impl Inode {
     pub fn touch(&self, now: Time) {
         self.mtime.set(now);
         self.ctime.set(now);
+    }
+
+    /// What few files have, made on first use.
+    pub fn extra(&self) -> &Extra {
+        self.extra.get_or_init(|| {
+            Box::new(Extra {
+                xattrs: RefCell::new(Xattrs::new(&self.sb.counters)),
+                watches: RefCell::new(Vec::new()),
+            })
+        })
     }
 
     /// The locks, made on first use.

@@ -19,6 +19,7 @@ mod fd;
 mod file;
 mod heap;
 mod inode;
+mod inotify;
 mod io;
 mod lock;
 mod mount;
@@ -41,6 +42,7 @@ mod unix;
 mod vfs;
 mod vmo;
 mod wait;
+mod xattr;
 
 #[cfg(test)]
 mod tests;

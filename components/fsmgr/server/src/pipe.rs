@@ -1,5 +1,6 @@
 //! Pipes, with and without a name (pipe(7), fifo(7)).
 
+use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 
@@ -94,10 +95,21 @@ impl Ring {
     }
 }
 
+/// Bytes of a pipe that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// How many.
+    pub len: usize,
+    /// They were written in one piece with O_DIRECT, and a read takes them all or loses the rest.
+    pub packet: bool,
+}
+
 /// A pipe. It exists while one of its ends is open.
 pub struct Pipe {
     /// What was written and not yet read.
     pub ring: Ring,
+    /// How the bytes belong together, once there were packets; empty: all are plain.
+    runs: RefCell<VecDeque<Run>>,
     /// Everyone who waits for anything of it.
     pub queue: WaitQueue,
     /// Open reading ends.
@@ -115,12 +127,63 @@ impl Pipe {
     pub fn new(run: &Rc<RunList>) -> Rc<Self> {
         Rc::new(Pipe {
             ring: Ring::new(DEFAULT_CAPACITY),
+            runs: RefCell::new(VecDeque::new()),
             queue: WaitQueue::new(run),
             readers: Cell::new(0),
             writers: Cell::new(0),
             reader_opens: Cell::new(0),
             writer_opens: Cell::new(0),
         })
+    }
+
+    /// The oldest bytes that belong together.
+    pub fn front_run(&self) -> Run {
+        let plain = Run {
+            len: self.ring.len(),
+            packet: false,
+        };
+        self.runs.borrow().front().copied().unwrap_or(plain)
+    }
+
+    /// Whether one more packet has a place: a pipe has one for each of its pages.
+    pub fn takes_packet(&self) -> bool {
+        self.runs.borrow().len() < self.ring.capacity() / PIPE_BUF
+    }
+
+    /// `len` bytes were put into the ring.
+    pub fn wrote(&self, len: usize, packet: bool) {
+        let mut runs = self.runs.borrow_mut();
+        if runs.is_empty() {
+            if !packet {
+                return;
+            }
+            let before = self.ring.len().saturating_sub(len);
+            if before > 0 {
+                runs.push_back(Run {
+                    len: before,
+                    packet: false,
+                });
+            }
+        }
+        match runs.back_mut() {
+            Some(last) if !packet && !last.packet => last.len += len,
+            _ => runs.push_back(Run { len, packet }),
+        }
+    }
+
+    /// `len` bytes were taken out of the ring. `read`: by a read, which a packet's rest does not survive.
+    pub fn took(&self, len: usize, read: bool) {
+        let mut runs = self.runs.borrow_mut();
+        if let Some(front) = runs.front_mut() {
+            front.len = front.len.saturating_sub(len);
+            if front.packet && read {
+                self.ring.popped(front.len);
+                front.len = 0;
+            }
+            if front.len == 0 {
+                runs.pop_front();
+            }
+        }
     }
 
     /// An end was opened.
@@ -159,7 +222,7 @@ impl Pipe {
             }
         }
         if writes {
-            if self.ring.room() >= PIPE_BUF.min(self.ring.capacity()) {
+            if self.ring.room() >= PIPE_BUF.min(self.ring.capacity()) && self.takes_packet() {
                 mask |= PollFlags::OUT | PollFlags::WRNORM;
             }
             if self.readers.get() == 0 {
@@ -190,6 +253,40 @@ impl Pipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packets_and_plain_bytes() {
+        let pipe = Pipe::new(&Rc::default());
+        let put = |n, packet| {
+            pipe.ring.pushed(n);
+            pipe.wrote(n, packet);
+        };
+        let run = |len, packet| Run { len, packet };
+        put(5, false);
+        put(7, false);
+        assert_eq!(pipe.front_run(), run(12, false));
+        put(3, true);
+        put(4, true);
+        put(2, false);
+        assert_eq!(pipe.front_run(), run(12, false));
+        pipe.ring.popped(12);
+        pipe.took(12, true);
+        assert_eq!(pipe.front_run(), run(3, true));
+        pipe.ring.popped(1);
+        pipe.took(1, true);
+        assert_eq!((pipe.front_run(), pipe.ring.len()), (run(4, true), 6));
+        pipe.ring.popped(1);
+        pipe.took(1, false);
+        assert_eq!(pipe.front_run(), run(3, true));
+        pipe.ring.popped(3);
+        pipe.took(3, true);
+        assert_eq!(pipe.front_run(), run(2, false));
+        for _ in 0..DEFAULT_CAPACITY / PIPE_BUF - 1 {
+            assert!(pipe.takes_packet());
+            put(1, true);
+        }
+        assert!(!pipe.takes_packet());
+    }
 
     #[test]
     fn ring_bends() {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use console_api::Console;
 use fsmgr_api::Target as SignalTarget;
 use lsyscall_abi::consts::cap::CAP_FSETID;
+use lsyscall_abi::consts::inotify::{IN_ACCESS, IN_ATTRIB, IN_MODIFY};
 use lsyscall_abi::consts::mode::{S_IFMT, S_ISGID, S_ISUID};
 use lsyscall_abi::consts::seals::{F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE};
 use lsyscall_abi::consts::utime::{UTIME_NOW, UTIME_OMIT};
@@ -61,6 +62,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let mode = perm::chmod_mode(inode, &creds, mode & MODE_BITS);
         inode.mode.set(inode.mode.get() & S_IFMT | mode);
         inode.ctime.set(self.time());
+        place.dentry.notify(IN_ATTRIB);
         OK
     }
 
@@ -90,7 +92,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if !inode.is_dir() && mode & (S_ISUID | S_ISGID) != 0 {
             inode.mode.set(perm::without_set_id(mode));
         }
+        Self::drop_file_caps(inode);
         inode.ctime.set(self.time());
+        place.dentry.notify(IN_ATTRIB);
         OK
     }
 
@@ -143,6 +147,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             inode.mtime.set(time);
         }
         inode.ctime.set(now);
+        // Who sets one of the two only looks like one who reads or writes.
+        place.dentry.notify(match (atime, mtime) {
+            (Some(_), None) => IN_ACCESS,
+            (None, Some(_)) => IN_MODIFY,
+            _ => IN_ATTRIB,
+        });
         OK
     }
 
@@ -188,6 +198,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if mode & (S_ISUID | S_ISGID) != 0 && !keeps {
             inode.mode.set(perm::without_set_id(mode));
         }
+        Self::drop_file_caps(inode);
         Ok(())
     }
 
@@ -207,6 +218,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Err(Errno::ETXTBSY);
         }
         self.truncate_inode(c, inode, size)?;
+        place.dentry.notify(IN_MODIFY);
         OK
     }
 
@@ -227,6 +239,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Err(Errno::EINVAL);
         }
         self.truncate_inode(c, file.inode(), size)?;
+        file.path.dentry.notify(IN_MODIFY);
         OK
     }
 
@@ -284,6 +297,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 self.truncate_inode(c, inode, end)?;
             }
         }
+        file.path.dentry.notify(IN_MODIFY);
         OK
     }
 
@@ -335,6 +349,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Err(Errno::EINVAL);
         }
         self.accessed(&file);
+        file.path.dentry.notify(IN_ACCESS);
         Ok(total).done()
     }
 

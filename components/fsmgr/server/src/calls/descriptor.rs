@@ -390,7 +390,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         out: UserPtr<FdPair>,
         flags: OpenFlags,
     ) -> SysResult {
-        if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
+        if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT).contains(flags) {
             return Err(Errno::EINVAL);
         }
         self.thread(c)?.files.borrow().check_room(2)?;
@@ -399,7 +399,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             .vfs
             .new_pipe(&creds, self.time())
             .map_err(|_| Errno::ENFILE)?;
-        let status = flags & OpenFlags::NONBLOCK;
+        let status = flags & (OpenFlags::NONBLOCK | OpenFlags::DIRECT);
         let reader = self
             .vfs
             .open(Object::Pipe(Rc::clone(&pipe)), place.clone(), status)?;

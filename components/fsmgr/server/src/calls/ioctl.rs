@@ -82,6 +82,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 let len = host.input.borrow().len();
                 self.put_int(c, arg, len)
             }
+            Object::Inotify(inotify) if cmd == FIONREAD => {
+                self.put_int(c, arg, inotify.readable_len())
+            }
             Object::Socket(socket) if cmd == FIONREAD => {
                 self.put_int(c, arg, socket.readable_len())
             }

@@ -3,6 +3,7 @@
 mod attr;
 mod descriptor;
 mod event;
+mod inotify;
 mod ioctl;
 mod message;
 mod mmap;
@@ -15,6 +16,8 @@ mod select;
 mod socket;
 mod splice;
 mod stat;
+mod tee;
+mod xattr;
 
 pub(crate) use open::Request;
 pub(crate) use stat::SHOWN_FLAGS;
@@ -26,6 +29,7 @@ use memmgr_api::Memory;
 use zerocopy::FromBytes;
 
 use crate::FsMgr;
+use xattr::On;
 
 /// Milliseconds, as epoll_pwait counts; negative: for ever.
 fn milliseconds(timeout: i32) -> Option<u64> {
@@ -73,6 +77,8 @@ handlers! {
     splice(self, c, input: Fd, in_off: UserPtr<i64>, out: Fd, out_off: UserPtr<i64>, len: usize, flags: u32) {
         self.splice_call(c, (input.0, in_off), (out.0, out_off), len, flags)
     };
+    vmsplice(self, c, fd: Fd, iov: UserArray<Iovec>, flags: u32) self.vmsplice_call(c, fd.0, iov, flags);
+    tee(self, c, input: Fd, out: Fd, len: usize, flags: u32) self.tee_call(c, input.0, out.0, len, flags);
     copy_file_range(self, c, input: Fd, in_off: UserPtr<i64>, out: Fd, out_off: UserPtr<i64>, len: usize, flags: u32) {
         self.copy_range_call(c, (input.0, in_off), (out.0, out_off), len, flags)
     };
@@ -261,30 +267,32 @@ handlers! {
         OK
     };
 
-    getxattr(self, c, path: UserPath, name: UserStr, _value: UserSlice) {
-        let _ = (self.at_place(c, Fd::CWD.0, path, AtFlags::empty())?, name);
-        Err(Errno::EOPNOTSUPP)
+    setxattr(self, c, path: UserPath, name: UserStr, value: UserSlice, flags: u32) {
+        self.setxattr_call(c, On::Name(path, true), name, value, flags)
     };
-    lgetxattr(self, c, path: UserPath, name: UserStr, _value: UserSlice) {
-        let _ = (self.at_place(c, Fd::CWD.0, path, AtFlags::SYMLINK_NOFOLLOW)?, name);
-        Err(Errno::EOPNOTSUPP)
+    lsetxattr(self, c, path: UserPath, name: UserStr, value: UserSlice, flags: u32) {
+        self.setxattr_call(c, On::Name(path, false), name, value, flags)
     };
-    fgetxattr(self, c, fd: Fd, name: UserStr, _value: UserSlice) {
-        let _ = (self.file(c, fd.0)?, name);
-        Err(Errno::EOPNOTSUPP)
+    fsetxattr(self, c, fd: Fd, name: UserStr, value: UserSlice, flags: u32) {
+        self.setxattr_call(c, On::Fd(fd), name, value, flags)
     };
-    listxattr(self, c, path: UserPath, _list: UserSlice) {
-        self.at_place(c, Fd::CWD.0, path, AtFlags::empty())?;
-        OK
+    getxattr(self, c, path: UserPath, name: UserStr, value: UserSlice) {
+        self.getxattr_call(c, On::Name(path, true), name, value)
     };
-    llistxattr(self, c, path: UserPath, _list: UserSlice) {
-        self.at_place(c, Fd::CWD.0, path, AtFlags::SYMLINK_NOFOLLOW)?;
-        OK
+    lgetxattr(self, c, path: UserPath, name: UserStr, value: UserSlice) {
+        self.getxattr_call(c, On::Name(path, false), name, value)
     };
-    flistxattr(self, c, fd: Fd, _list: UserSlice) {
-        self.file(c, fd.0)?;
-        OK
-    };
+    fgetxattr(self, c, fd: Fd, name: UserStr, value: UserSlice) self.getxattr_call(c, On::Fd(fd), name, value);
+    listxattr(self, c, path: UserPath, list: UserSlice) self.listxattr_call(c, On::Name(path, true), list);
+    llistxattr(self, c, path: UserPath, list: UserSlice) self.listxattr_call(c, On::Name(path, false), list);
+    flistxattr(self, c, fd: Fd, list: UserSlice) self.listxattr_call(c, On::Fd(fd), list);
+    removexattr(self, c, path: UserPath, name: UserStr) self.removexattr_call(c, On::Name(path, true), name);
+    lremovexattr(self, c, path: UserPath, name: UserStr) self.removexattr_call(c, On::Name(path, false), name);
+    fremovexattr(self, c, fd: Fd, name: UserStr) self.removexattr_call(c, On::Fd(fd), name);
+
+    inotify_init1(self, c, flags: OpenFlags) self.inotify_init_call(c, flags);
+    inotify_add_watch(self, c, fd: Fd, path: UserPath, mask: u32) self.add_watch_call(c, fd, path, mask);
+    inotify_rm_watch(self, c, fd: Fd, wd: i32) self.rm_watch_call(c, fd, wd);
 }
 
 impl<M: Memory, C: Console> FsMgr<M, C> {

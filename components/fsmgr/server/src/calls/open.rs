@@ -6,6 +6,7 @@ use core::cell::RefCell;
 
 use console_api::Console;
 use fsmgr_api::Creds;
+use lsyscall_abi::consts::inotify::{IN_MODIFY, IN_OPEN};
 use lsyscall_abi::consts::mode::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG};
 use lsyscall_abi::{Errno, MountFlags, OpenFlags};
 use lsyscall_router::{Caller, Done, SysResult};
@@ -71,6 +72,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 };
                 return self.park(c, &pipe.queue, wait);
             }
+        }
+        if !matches!(file.object, Object::PathOnly) {
+            file.path.dentry.notify(IN_OPEN);
         }
         self.install(c, file, flags.contains(OpenFlags::CLOEXEC))
             .done()
@@ -242,6 +246,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         if flags.contains(OpenFlags::TRUNC) && inode.is_file() && !created {
             self.truncate_inode(c, &inode, 0)?;
+            path.dentry.notify(IN_MODIFY);
         }
         let is_host = |host: &Path| Rc::ptr_eq(&host.dentry, &path.dentry);
         if self.host_place.as_ref().is_some_and(is_host) {

@@ -63,6 +63,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 }
             }
             Object::Socket(socket) => socket.poll(),
+            Object::Inotify(inotify) => inotify.poll(),
             Object::Epoll(epoll) if depth <= MAX_NESTING + 1 => {
                 let ready = (0..epoll.ready_len())
                     .filter_map(|i| epoll.ready_at(i))

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use console_api::Console;
 use fsmgr_api::Target;
+use lsyscall_abi::consts::inotify::{IN_ACCESS, IN_MODIFY};
 use lsyscall_abi::consts::seek::{SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use lsyscall_abi::consts::{IOV_MAX, MAX_RW_COUNT};
 use lsyscall_abi::signal::{SIGPIPE, SIGXFSZ};
@@ -15,7 +16,7 @@ use memmgr_api::{Memory, Space};
 use crate::file::{File, Object};
 use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
-use crate::park::Wait;
+use crate::park::{Before, Wait};
 use crate::pipe::PIPE_BUF;
 use crate::FsMgr;
 
@@ -109,6 +110,19 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         nowait: bool,
     ) -> SysResult {
         let (file, before) = self.blocking_file(c, fd)?;
+        self.read_from(c, file, before, pieces, offset, nowait)
+    }
+
+    /// The same, of a description.
+    pub(super) fn read_from(
+        &mut self,
+        c: &Caller,
+        file: Rc<File>,
+        before: Before,
+        pieces: &Pieces,
+        offset: Option<i64>,
+        nowait: bool,
+    ) -> SysResult {
         file.not_path_only()?;
         let mut at = match offset {
             Some(offset) => Some(Self::at(&file, offset)?),
@@ -146,6 +160,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Err(_) if total > 0 => break,
                 Err(e) => return Err(e),
             }
+        }
+        if total > 0 {
+            file.path.dentry.notify(IN_ACCESS);
         }
         Ok(total).done()
     }
@@ -205,6 +222,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                         if n == 0 {
                             return Ok(done).done();
                         }
+                        file.path.dentry.notify(IN_MODIFY);
                         src = src.part(n, usize::MAX);
                     }
                     Ok(Io::Stop) if done == 0 => return self.park_ticket(c, Wait::default()),
@@ -243,7 +261,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         while done < data.len() {
             match self.write_once(c.thread, file, Src::Bytes(&data[done..]), None) {
                 Ok(Io::Done(0)) => break,
-                Ok(Io::Done(n)) => done += n,
+                Ok(Io::Done(n)) => {
+                    done += n;
+                    file.path.dentry.notify(IN_MODIFY);
+                }
                 Ok(_) if done > 0 => break,
                 Ok(Io::Stop) => return self.park_ticket(c, Wait::default()),
                 Ok(_) if file.nonblocking() || nowait => return Err(Errno::EAGAIN),

@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 
 use console_api::Console;
+use lsyscall_abi::consts::inotify::{IN_ACCESS, IN_MODIFY};
 use lsyscall_abi::consts::MAX_RW_COUNT;
 use lsyscall_abi::{Errno, OpenFlags, UserPtr};
 use lsyscall_router::{Caller, Done, SysResult};
@@ -18,9 +19,9 @@ use crate::FsMgr;
 /// Bytes moved through our own memory at a time, where no memory object can be handed on.
 const BOUNCE: usize = 4096;
 /// SPLICE_F_NONBLOCK.
-const SPLICE_NONBLOCK: u32 = 2;
+pub(super) const SPLICE_NONBLOCK: u32 = 2;
 /// All flags of splice(2).
-const SPLICE_ALL: u32 = 15;
+pub(super) const SPLICE_ALL: u32 = 15;
 
 /// A place bytes come from or go to, with the offset to use and where the program wants to be told of it.
 struct End {
@@ -81,7 +82,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             Object::Pipe(pipe) => {
                 let (at, there) = pipe.ring.front();
-                let len = len.min(there);
+                let len = len.min(there).min(pipe.front_run().len);
                 let vmo = pipe.ring.vmo.borrow().as_ref().map(VmoRef::id);
                 let Some(vmo) = vmo.filter(|_| len > 0) else {
                     let ended = pipe.writers.get() == 0;
@@ -90,6 +91,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 let io = self.write_once(thread, to, Src::Vmo(vmo, at as u64, len), to_at)?;
                 if let Io::Done(n) = io {
                     pipe.ring.popped(n);
+                    pipe.took(n, false);
                     pipe.queue.wake();
                 }
                 Ok((io, false))
@@ -161,6 +163,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Ok((Io::Done(0), _)) => break,
                 Ok((Io::Done(n), _)) => {
                     done += n;
+                    from.file.path.dentry.notify(IN_ACCESS);
+                    to.file.path.dentry.notify(IN_MODIFY);
                     if !whole {
                         break;
                     }

@@ -12,6 +12,7 @@ use procmgr_api::ProcEntry;
 use super::system::TICK;
 use super::{find, thread_of, Info, Who};
 use crate::calls::SHOWN_FLAGS;
+use crate::file::Object;
 use crate::heap::buffer;
 use crate::inode::{dev_major, dev_minor};
 use crate::mount::{Mount, Path};
@@ -436,8 +437,45 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             out,
             "pos:\t{pos}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{ino}"
         );
-        if let crate::file::Object::Event(event) = &file.object {
-            let _ = writeln!(out, "eventfd-count: {:16x}", event.count.get());
+        match &file.object {
+            Object::Event(event) => {
+                let _ = writeln!(out, "eventfd-count: {:16x}", event.count.get());
+            }
+            Object::Signal(signal) => {
+                let _ = writeln!(out, "sigmask:\t{:016x}", signal.mask.get());
+            }
+            Object::Timer(timer) => {
+                let (clock, ticks) = (timer.clock.0, timer.ticks.get());
+                let left = match timer.next.get() {
+                    0 => 0,
+                    next => next.saturating_sub(self.now()),
+                };
+                let split = |ns: u64| (ns / 1_000_000_000, ns % 1_000_000_000);
+                let (value, interval) = (split(left), split(timer.interval.get()));
+                let _ = writeln!(
+                    out,
+                    "clockid: {clock}\nticks: {ticks}\nsettime flags: 00\nit_value: ({}, {})\nit_interval: ({}, {})",
+                    value.0, value.1, interval.0, interval.1
+                );
+            }
+            Object::Epoll(epoll) => epoll.each(|item| {
+                let (tfd, events, data) = (item.key.0, item.events.get(), item.data.get());
+                let of = item.file.upgrade();
+                let pos = of.as_ref().map_or(0, |f| f.pos.get());
+                let (ino, dev) = of.map_or((0, 0), |f| (f.inode().ino, f.inode().sb.dev));
+                let _ = writeln!(
+                    out,
+                    "tfd: {tfd:8} events: {events:8x} data: {data:16x}  pos:{pos} ino:{ino:x} sdev:{dev:x}"
+                );
+            }),
+            Object::Inotify(inotify) => inotify.each(|wd, inode, mask| {
+                let (ino, dev) = (inode.ino, inode.sb.dev);
+                let _ = writeln!(
+                    out,
+                    "inotify wd:{wd:x} ino:{ino:x} sdev:{dev:x} mask:{mask:x} ignored_mask:0 "
+                );
+            }),
+            _ => {}
         }
         Ok(out.0)
     }

@@ -8,6 +8,7 @@ use fsmgr_api::Creds;
 use lsyscall_abi::consts::mode::{
     S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISVTX,
 };
+use lsyscall_abi::consts::inotify::IN_CREATE;
 use lsyscall_abi::{Errno, MountFlags};
 
 use crate::dentry::{Dentry, Dir};
@@ -49,6 +50,8 @@ pub struct Vfs {
     /// The inode of eventfd, epoll, timerfd.
     anon: Path,
     next_file: Cell<u64>,
+    /// Ties the two events of a rename together.
+    next_cookie: Cell<u32>,
 }
 
 impl Vfs {
@@ -87,6 +90,7 @@ impl Vfs {
             unnamed,
             anon,
             next_file: Cell::new(1),
+            next_cookie: Cell::new(1),
         })
     }
 
@@ -315,6 +319,8 @@ impl Vfs {
         let dentry = Dentry::child(&dir.dentry, name, inode);
         entries.borrow_mut().insert(Rc::clone(&dentry));
         dir.inode().touch(time);
+        let is_dir = dentry.inode.is_dir();
+        dir.inode().notify_entry(IN_CREATE, name, is_dir, 0);
         Ok(dir.with(dentry))
     }
 

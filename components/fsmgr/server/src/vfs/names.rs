@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 
 use fsmgr_api::Creds;
+use lsyscall_abi::consts::inotify::*;
 use lsyscall_abi::Errno;
 
 use super::{Vfs, MAX_LINKS};
@@ -40,6 +41,8 @@ impl Vfs {
         let dentry = Dentry::child(&dir.dentry, name, Rc::clone(inode));
         entries.borrow_mut().insert(dentry);
         dir.inode().touch(time);
+        inode.notify(IN_ATTRIB);
+        dir.inode().notify_entry(IN_CREATE, name, false, 0);
         Ok(())
     }
 
@@ -73,7 +76,29 @@ impl Vfs {
         entries.borrow_mut().remove(&victim.dentry);
         self.dropped_name(dir, inode, time);
         dir.inode().touch(time);
+        if !inode.is_dir() {
+            inode.notify(IN_ATTRIB);
+        }
+        // Held by `victim` alone: nobody has it open.
+        if inode.nlink.get() == 0 && Rc::strong_count(&victim.dentry) == 1 {
+            inode.notify_gone(IN_DELETE_SELF);
+        }
+        let name = victim.dentry.name();
+        dir.inode()
+            .notify_entry(IN_DELETE, &name, inode.is_dir(), 0);
         Ok(())
+    }
+
+    /// Those who watch hear of a name that moved.
+    fn notify_move(&self, moved: &Inode, from: (&Path, &[u8]), to: (&Path, &[u8])) {
+        let cookie = self.next_cookie.get();
+        self.next_cookie.set(cookie.checked_add(1).unwrap_or(1));
+        let is_dir = moved.is_dir();
+        from.0
+            .inode()
+            .notify_entry(IN_MOVED_FROM, from.1, is_dir, cookie);
+        to.0.inode()
+            .notify_entry(IN_MOVED_TO, to.1, is_dir, cookie);
     }
 
     fn dropped_name(&self, dir: &Path, inode: &Inode, time: Time) {
@@ -128,11 +153,11 @@ impl Vfs {
             // A moved directory gets another `..`, which must be written.
             perm::may(inode, creds, perm::WRITE)?;
         }
+        let old_name = old.dentry.name().to_vec();
         from.borrow_mut().remove(&old.dentry);
         if let Some(target) = target {
             to.borrow_mut().remove(&target.dentry);
             if exchange {
-                let old_name = old.dentry.name().to_vec();
                 target.dentry.set_place(&old_dir.dentry, &old_name);
                 from.borrow_mut().insert(Rc::clone(&target.dentry));
                 target.inode().ctime.set(time);
@@ -158,6 +183,17 @@ impl Vfs {
         }
         old_dir.inode().touch(time);
         new_dir.inode().touch(time);
+        self.notify_move(inode, (old_dir, &old_name), (new_dir, name));
+        if let Some(target) = target.filter(|_| !exchange) {
+            if !target.inode().is_dir() {
+                target.inode().notify(IN_ATTRIB);
+            }
+        }
+        inode.notify(IN_MOVE_SELF);
+        if let Some(target) = target.filter(|_| exchange) {
+            self.notify_move(target.inode(), (new_dir, name), (old_dir, &old_name));
+            target.inode().notify(IN_MOVE_SELF);
+        }
         Ok(())
     }
 }
