@@ -46,6 +46,13 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Object::Zero | Object::Full => self.read_zeros(dst),
             Object::Random => self.read_random(dst),
             Object::Tty(tty) => self.read_tty(thread, file, &Rc::clone(tty), dst, deadline),
+            Object::Master(tty) => {
+                let tty = Rc::clone(tty);
+                match &tty.master {
+                    Some(master) => self.read_master(&tty, master, dst),
+                    None => Err(Errno::EIO),
+                }
+            }
             Object::Host(host) => self.read_host(&Rc::clone(host), dst),
             Object::Proc(_) => self.read_proc(thread, file, dst, at),
             Object::Event(event) => {
@@ -105,6 +112,13 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Ok(Io::Done(src.len()))
             }
             Object::Tty(tty) => self.write_tty(thread, &Rc::clone(tty), src),
+            Object::Master(tty) => {
+                let tty = Rc::clone(tty);
+                match &tty.master {
+                    Some(master) => self.write_master(&tty, master, src),
+                    None => Err(Errno::EIO),
+                }
+            }
             Object::Host(host) => self.write_host(&Rc::clone(host), src),
             Object::Proc(_) => self.write_proc(thread, file, src),
             Object::Event(event) => {

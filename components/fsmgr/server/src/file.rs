@@ -32,6 +32,8 @@ pub enum Object {
     Pipe(Rc<Pipe>),
     /// A terminal.
     Tty(Rc<Tty>),
+    /// The master of a pseudo-terminal.
+    Master(Rc<Tty>),
     /// The host's input and output.
     Host(Rc<HostStream>),
     /// /dev/null.
@@ -130,6 +132,11 @@ impl File {
         if let Object::Pipe(pipe) = &object {
             pipe.open_end(flags.reads(), flags.writes());
         }
+        if let Object::Tty(tty) = &object {
+            if let Some(master) = &tty.master {
+                master.slave_opened();
+            }
+        }
         Ok(Rc::new(File {
             id,
             object,
@@ -191,6 +198,7 @@ impl File {
             self.object,
             Object::Pipe(_)
                 | Object::Tty(_)
+                | Object::Master(_)
                 | Object::Host(_)
                 | Object::Event(_)
                 | Object::Timer(_)
@@ -207,6 +215,7 @@ impl File {
         match &self.object {
             Object::Pipe(pipe) => Some(&pipe.queue),
             Object::Tty(tty) => Some(&tty.queue),
+            Object::Master(tty) => tty.master.as_ref().map(|m| &m.queue),
             Object::Host(host) => Some(&host.queue),
             Object::Event(event) => Some(&event.queue),
             Object::Timer(timer) => Some(&timer.queue),
@@ -280,6 +289,16 @@ impl Drop for File {
             }
             Object::Pipe(pipe) => pipe.close_end(flags.reads(), flags.writes()),
             Object::Socket(socket) => socket.close(),
+            Object::Tty(tty) => {
+                if let Some(master) = &tty.master {
+                    master.slave_closed();
+                }
+            }
+            Object::Master(tty) => {
+                if let Some(master) = &tty.master {
+                    master.close(tty);
+                }
+            }
             _ => {}
         }
     }

@@ -46,6 +46,8 @@ pub enum FsKind {
     Devtmpfs,
     /// Processes.
     Proc,
+    /// Pseudo-terminals.
+    Devpts,
     /// Empty.
     Sysfs,
     /// Pipes, sockets and the like, which no directory holds.
@@ -59,6 +61,7 @@ impl FsKind {
             FsKind::Tmpfs => "tmpfs",
             FsKind::Devtmpfs => "devtmpfs",
             FsKind::Proc => "proc",
+            FsKind::Devpts => "devpts",
             FsKind::Sysfs => "sysfs",
             FsKind::Pseudo => "pseudo",
         }

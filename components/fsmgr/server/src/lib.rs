@@ -29,6 +29,7 @@ mod perm;
 mod pipe;
 mod procfs;
 mod proctable;
+mod pty;
 mod random;
 mod root;
 mod service;
@@ -66,6 +67,7 @@ use crate::inode::Time;
 use crate::mount::{Mount, Path};
 use crate::path::Walker;
 use crate::proctable::ProcTable;
+use crate::pty::Pairs;
 use crate::random::Random;
 use crate::signal::SignalFds;
 use crate::task::{Parked, Tasks, Thread};
@@ -144,6 +146,10 @@ pub struct FsMgr<M, C> {
     boot_id: [u8; 16],
     events: VecDeque<FsEvent>,
     tty: Rc<Tty>,
+    /// Pseudo-terminals.
+    pairs: Rc<Pairs>,
+    /// Where their slaves have their names.
+    pts: Option<Path>,
     host: Rc<HostStream>,
     /// The host's stream stands in for the terminal.
     piped: bool,
@@ -201,6 +207,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             boot_id: [0; 16],
             events: VecDeque::new(),
             tty: Tty::new(&run, root::CONSOLE_DEV, rows, cols),
+            pairs: Rc::default(),
+            pts: None,
             host: HostStream::new(&run),
             piped: args.get("stdio") == Some(b"pipe"),
             root: None,

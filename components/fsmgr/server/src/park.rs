@@ -141,6 +141,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 self.replies.complete(thread, value as i64);
             }
         }
+        self.bury_pairs();
         while let Some(vmo) = self.vfs.graveyard.pop() {
             let _ = self.mem.vmo_drop(vmo);
         }

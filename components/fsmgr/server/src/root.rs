@@ -34,6 +34,8 @@ pub const URANDOM_DEV: u64 = make_dev(1, 9);
 pub const KMSG_DEV: u64 = make_dev(1, 11);
 /// /dev/tty.
 pub const TTY_DEV: u64 = make_dev(5, 0);
+/// /dev/ptmx.
+pub const PTMX_DEV: u64 = make_dev(5, 2);
 /// /dev/console.
 pub const CONSOLE_DEV: u64 = make_dev(5, 1);
 /// /dev/ttyAMA0.
@@ -47,6 +49,7 @@ const DEVICES: &[(&str, u64, u32)] = &[
     ("urandom", URANDOM_DEV, 0o666),
     ("kmsg", KMSG_DEV, 0o644),
     ("tty", TTY_DEV, 0o666),
+    ("ptmx", PTMX_DEV, 0o666),
     ("console", CONSOLE_DEV, 0o600),
     ("ttyAMA0", SERIAL_DEV, 0o600),
 ];
@@ -112,6 +115,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 self.fill_dev(&mount)?;
             }
             self.vfs.mounts.attach(&mount, Some(at))?;
+            if kind == FsKind::Devtmpfs {
+                let dev = Path {
+                    dentry: Rc::clone(&mount.root),
+                    mount,
+                };
+                let pts = self.directory(&dev, b"pts")?;
+                self.mount_pts(pts)?;
+            }
         }
         self.root = Some(top);
         Ok(())

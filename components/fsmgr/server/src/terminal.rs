@@ -79,7 +79,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         };
         let mut buf = buffer(dst.len().min(READ_MAX))?;
         let result = tty.line.borrow_mut().read(&mut buf, mode);
-        self.console_event();
+        match &tty.master {
+            Some(master) => master.queue.wake(),
+            None => self.console_event(),
+        }
         match result {
             ReadResult::Data(n) => {
                 let got = buf.get(..n).unwrap_or_default();
@@ -113,7 +116,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Err(_) => break,
             };
             let mut taken = tty.line.borrow_mut().write(&buf[..n])?;
-            if taken < n {
+            if taken < n && tty.master.is_none() {
                 self.tty_flush();
                 taken += tty.line.borrow_mut().write(&buf[taken..n])?;
             }
@@ -122,7 +125,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 break;
             }
         }
-        self.tty_flush();
+        self.tty_out(tty);
         Ok(if done == 0 && src.len() > 0 {
             Io::Wait
         } else {

@@ -7,6 +7,7 @@ use core::cell::{Cell, RefCell};
 
 use lsyscall_abi::{PollFlags, Winsize};
 
+use crate::pty::Master;
 use crate::wait::{RunList, WaitQueue};
 
 /// A terminal: its line discipline, and who waits for it.
@@ -19,6 +20,8 @@ pub struct Tty {
     pub queue: WaitQueue,
     /// Device number.
     pub rdev: u64,
+    /// The other side, if it is a pseudo-terminal's slave.
+    pub master: Option<Master>,
 }
 
 impl Tty {
@@ -36,6 +39,18 @@ impl Tty {
             staged: RefCell::new(Vec::new()),
             queue: WaitQueue::new(run),
             rdev,
+            master: None,
+        })
+    }
+
+    /// A pseudo-terminal's slave.
+    pub fn slave(run: &Rc<RunList>, rdev: u64, master: Master) -> Rc<Self> {
+        Rc::new(Tty {
+            line: RefCell::new(persona_tty::Tty::new(persona_tty::pty_termios())),
+            staged: RefCell::new(Vec::new()),
+            queue: WaitQueue::new(run),
+            rdev,
+            master: Some(master),
         })
     }
 
@@ -45,7 +60,7 @@ impl Tty {
         let mut mask = PollFlags::empty();
         mask.set(PollFlags::IN | PollFlags::RDNORM, state.readable);
         mask.set(PollFlags::OUT | PollFlags::WRNORM, state.writable);
-        mask.set(PollFlags::HUP, state.hangup);
+        mask.set(PollFlags::HUP | PollFlags::ERR, state.hangup);
         mask.bits()
     }
 }

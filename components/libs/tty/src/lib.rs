@@ -20,7 +20,7 @@ mod read;
 use alloc::collections::VecDeque;
 use lsyscall_abi::{Signal, Termios2, Winsize};
 
-pub use modes::console_termios;
+pub use modes::{console_termios, pty_termios};
 pub use read::{ReadMode, ReadResult};
 
 use modes::Modes;
@@ -228,6 +228,11 @@ impl Tty {
     /// Bytes not yet on the line (TIOCOUTQ).
     pub fn output_len(&self) -> usize {
         self.output.len()
+    }
+
+    /// Whether [`Tty::take_output`] would give anything.
+    pub fn has_output(&self) -> bool {
+        self.urgent.is_some() || (!self.stopped && !self.output.is_empty())
     }
 
     /// Drops what was typed and not read (TCIFLUSH).

@@ -41,6 +41,16 @@ pub fn console_termios() -> Termios2 {
     }
 }
 
+/// The settings a pseudo-terminal starts with: those of the console, but no line that could hang up.
+pub fn pty_termios() -> Termios2 {
+    Termios2 {
+        cflag: cflag::B38400 | cflag::CS8 | cflag::CREAD,
+        ispeed: 38_400,
+        ospeed: 38_400,
+        ..console_termios()
+    }
+}
+
 /// Flags and control characters in a form that is quick to ask.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Modes {

@@ -9,13 +9,14 @@ use lsyscall_abi::consts::ioctl::*;
 use lsyscall_abi::consts::tcflow::{TCIFLUSH, TCIOFLUSH, TCOFLUSH};
 use lsyscall_abi::consts::tcxonc::{TCIOFF, TCION, TCOOFF, TCOON};
 use lsyscall_abi::signal::{SIGCONT, SIGHUP, SIGTTOU};
-use lsyscall_abi::{Errno, OpenFlags, Termio, Termios, Termios2, Winsize};
+use lsyscall_abi::{iflag, Errno, OpenFlags, Termio, Termios, Termios2, Winsize};
 use lsyscall_router::{Caller, SysResult, OK};
 use memmgr_api::Memory;
 
 use crate::file::{File, Object};
 use crate::park::Wait;
 use crate::perm;
+use crate::pty::packet;
 use crate::tty::Tty;
 use crate::FsMgr;
 
@@ -76,7 +77,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             _ => {}
         }
         match &file.object {
-            Object::Tty(tty) => self.tty_ioctl(c, &file, &Rc::clone(tty), cmd, arg),
+            Object::Tty(tty) | Object::Master(tty) => {
+                self.tty_ioctl(c, &file, &Rc::clone(tty), cmd, arg)
+            }
             Object::Pipe(pipe) if cmd == FIONREAD => self.put_int(c, arg, pipe.ring.len()),
             Object::Host(host) if cmd == FIONREAD => {
                 let len = host.input.borrow().len();
@@ -115,26 +118,43 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         cmd: u32,
         arg: u64,
     ) -> SysResult {
-        let changes = matches!(
-            cmd,
-            TCSETS
-                | TCSETSW
-                | TCSETSF
-                | TCSETS2
-                | TCSETSW2
-                | TCSETSF2
-                | TCSETA
-                | TCSETAW
-                | TCSETAF
-                | TCSBRK
-                | TCSBRKP
-                | TIOCSBRK
-                | TIOCCBRK
-                | TCXONC
-                | TCFLSH
-                | TIOCSPGRP
-                | TIOCSETD
-        );
+        let master = match (&file.object, &tty.master) {
+            (Object::Master(_), Some(master)) => {
+                if let Some(result) = self.master_ioctl(c, tty, master, cmd, arg) {
+                    return result;
+                }
+                true
+            }
+            _ => false,
+        };
+        if !master && tty.line.borrow().is_hung_up() {
+            return Err(if cmd == TIOCSPGRP {
+                Errno::ENOTTY
+            } else {
+                Errno::EIO
+            });
+        }
+        let changes = !master
+            && matches!(
+                cmd,
+                TCSETS
+                    | TCSETSW
+                    | TCSETSF
+                    | TCSETS2
+                    | TCSETSW2
+                    | TCSETSF2
+                    | TCSETA
+                    | TCSETAW
+                    | TCSETAF
+                    | TCSBRK
+                    | TCSBRKP
+                    | TIOCSBRK
+                    | TIOCCBRK
+                    | TCXONC
+                    | TCFLSH
+                    | TIOCSPGRP
+                    | TIOCSETD
+            );
         if changes && !self.job_control(c.thread, tty, SIGTTOU)? {
             return self.park_ticket(c, Wait::default());
         }
@@ -166,6 +186,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 let len = tty.line.borrow().input_len();
                 return self.put_int(c, arg, len);
             }
+            TIOCOUTQ if tty.master.is_some() => return self.put_int(c, arg, 0),
             TIOCOUTQ => {
                 let len = tty.line.borrow().output_len() + tty.staged.borrow().len();
                 return self.put_int(c, arg, len);
@@ -182,6 +203,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     _ => return Err(Errno::EINVAL),
                 }
                 drop(line);
+                if let Some(pty) = &tty.master {
+                    match arg as u32 {
+                        TCIFLUSH => pty.tell(packet::FLUSHREAD),
+                        TCOFLUSH => pty.tell(packet::FLUSHWRITE),
+                        _ => pty.tell(packet::FLUSHREAD | packet::FLUSHWRITE),
+                    }
+                    pty.queue.wake();
+                }
                 tty.queue.wake();
             }
             TCXONC => {
@@ -194,12 +223,19 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     _ => return Err(Errno::EINVAL),
                 }
                 drop(line);
-                self.tty_flush();
+                if let Some(pty) = &tty.master {
+                    match arg as u32 {
+                        TCOOFF => pty.tell(packet::STOP),
+                        TCOON => pty.tell(packet::START),
+                        _ => {}
+                    }
+                }
+                self.tty_out(tty);
                 tty.queue.wake();
             }
             // Waits for the output to drain; the break itself means nothing to the host.
             TCSBRK | TCSBRKP => {
-                if tty.line.borrow().output_len() > 0 {
+                if tty.master.is_none() && tty.line.borrow().output_len() > 0 {
                     return self.park_on(c, file, 0);
                 }
             }
@@ -211,7 +247,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 }
                 tty.line.borrow_mut().input(byte);
                 self.tty_signals(tty);
-                self.tty_flush();
+                self.tty_out(tty);
                 tty.queue.wake();
             }
             TIOCGETD => self.copy_out(c, arg, &0i32)?,
@@ -267,20 +303,29 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         new.line = 0;
         let waits = !matches!(cmd, TCSETS | TCSETS2 | TCSETA);
-        if waits {
+        if waits && tty.master.is_none() {
             self.tty_flush();
             if tty.line.borrow().output_len() > 0 {
                 return self.park_on(c, file, 0);
             }
         }
-        {
+        let flowed = tty.line.borrow().termios().iflag & iflag::IXON != 0;
+        let flows = {
             let mut line = tty.line.borrow_mut();
             if matches!(cmd, TCSETSF | TCSETSF2 | TCSETAF) {
                 line.flush_input();
             }
             line.set_termios(new);
+            line.termios().iflag & iflag::IXON != 0
+        };
+        if let (Some(pty), true) = (&tty.master, flows != flowed) {
+            pty.tell(if flows {
+                packet::DOSTOP
+            } else {
+                packet::NOSTOP
+            });
         }
-        self.tty_flush();
+        self.tty_out(tty);
         tty.queue.wake();
         OK
     }
@@ -301,6 +346,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         };
         let sid = process.sid as i32;
         let mine = session != 0 && session == sid;
+        // A master may ask about the other side's terminal; setting it is for those whose terminal it is.
+        let master = matches!(file.object, Object::Master(_));
+        if master && session == 0 && matches!(cmd, TIOCGSID) {
+            return Err(Errno::ENOTTY);
+        }
         match cmd {
             TIOCSCTTY => {
                 if mine && process.pid == process.sid {
@@ -310,6 +360,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     return Err(Errno::EPERM);
                 }
                 let may_steal = arg == 1 && perm::capable(&self.thread(c)?.creds, CAP_SYS_ADMIN);
+                if self.terminal_of(process.sid).is_some() {
+                    return Err(Errno::EPERM);
+                }
                 if session != 0 && !may_steal {
                     return Err(Errno::EPERM);
                 }
@@ -321,7 +374,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 line.set_session(sid);
                 line.set_foreground(process.pgid as i32);
             }
-            _ if !mine => return Err(Errno::ENOTTY),
+            _ if !mine && !(master && matches!(cmd, TIOCGPGRP | TIOCGSID)) => {
+                return Err(Errno::ENOTTY)
+            }
             TIOCGPGRP => self.copy_out(c, arg, &foreground)?,
             TIOCGSID => self.copy_out(c, arg, &session)?,
             TIOCSPGRP => {
@@ -353,7 +408,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
 
     /// The session's terminal is free again; its foreground group is told.
     pub(crate) fn disassociate(&mut self, sid: i32) {
-        let tty = Rc::clone(&self.tty);
+        let Some(tty) = u32::try_from(sid).ok().and_then(|s| self.terminal_of(s)) else {
+            return;
+        };
         let group = {
             let mut line = tty.line.borrow_mut();
             if line.session() != sid || sid == 0 {

@@ -11,6 +11,7 @@ mod mount;
 mod names;
 mod open;
 mod poll;
+mod pty;
 mod rw;
 mod select;
 mod socket;

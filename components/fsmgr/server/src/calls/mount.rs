@@ -169,6 +169,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             b"tmpfs" | b"ramfs" => FsKind::Tmpfs,
             b"devtmpfs" => FsKind::Devtmpfs,
             b"proc" => FsKind::Proc,
+            b"devpts" => FsKind::Devpts,
             b"sysfs" => FsKind::Sysfs,
             b"" => return Err(Errno::EINVAL),
             _ => return Err(Errno::ENODEV),
@@ -181,13 +182,13 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             let text = self.user_text(c, data.0)?;
             options = TmpfsOptions::parse(&text, self.mem.stats()?.total)?;
         }
-        // There is one devtmpfs, wherever it is mounted.
+        // There is one devtmpfs and one devpts, wherever they are mounted.
         let existing = self
             .vfs
             .mounts
             .all()
             .into_iter()
-            .find(|m| kind == FsKind::Devtmpfs && m.sb.kind == kind);
+            .find(|m| matches!(kind, FsKind::Devtmpfs | FsKind::Devpts) && m.sb.kind == kind);
         let mount = match existing {
             Some(other) => {
                 self.vfs

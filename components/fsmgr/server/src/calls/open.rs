@@ -13,13 +13,14 @@ use lsyscall_router::{Caller, Done, SysResult};
 use memmgr_api::Memory;
 
 use crate::file::{File, Object};
-use crate::inode::{Inode, Kind};
+use crate::inode::{dev_major, dev_minor, Inode, Kind};
 use crate::mount::Path;
 use crate::park::Wait;
 use crate::path::{resolve, Last, Walker};
 use crate::perm;
 use crate::pipe::Pipe;
 use crate::procfs::Target;
+use crate::pty::SLAVE_MAJOR;
 use crate::root;
 use crate::vfs::MODE_BITS;
 use crate::FsMgr;
@@ -288,7 +289,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(file)
     }
 
-    fn object_of(&self, c: &Caller, inode: &Inode, flags: OpenFlags) -> Result<Object, Errno> {
+    fn object_of(&mut self, c: &Caller, inode: &Inode, flags: OpenFlags) -> Result<Object, Errno> {
         match (&inode.kind, inode.file_type()) {
             (Kind::File(_), _) => Ok(Object::Regular),
             (Kind::Proc(node), S_IFREG) => {
@@ -301,7 +302,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
     }
 
-    fn char_device(&self, c: &Caller, rdev: u64) -> Result<Object, Errno> {
+    fn char_device(&mut self, c: &Caller, rdev: u64) -> Result<Object, Errno> {
         Ok(match rdev {
             root::NULL_DEV => Object::Null,
             root::ZERO_DEV => Object::Zero,
@@ -310,13 +311,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             root::KMSG_DEV => Object::Log,
             root::TTY_DEV => {
                 let process = self.tasks.table.process_of(c.thread);
-                let session = self.tty.line.borrow().session();
-                if session == 0 || process.is_none_or(|p| p.sid != session as u32) {
-                    return Err(Errno::ENXIO);
-                }
-                Object::Tty(Rc::clone(&self.tty))
+                let tty = process.and_then(|p| self.terminal_of(p.sid));
+                Object::Tty(tty.ok_or(Errno::ENXIO)?)
             }
             root::CONSOLE_DEV | root::SERIAL_DEV => Object::Tty(Rc::clone(&self.tty)),
+            root::PTMX_DEV => return self.open_master(c),
+            dev if dev_major(dev) == SLAVE_MAJOR => return self.slave(dev_minor(dev)),
             _ => return Err(Errno::ENXIO),
         })
     }
@@ -326,8 +326,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let Some(process) = self.tasks.table.process_of(c.thread) else {
             return;
         };
+        if process.pid != process.sid || self.terminal_of(process.sid).is_some() {
+            return;
+        }
         let mut line = tty.line.borrow_mut();
-        if process.pid == process.sid && line.session() == 0 {
+        if line.session() == 0 {
             line.set_session(process.sid as i32);
             line.set_foreground(process.pgid as i32);
         }

@@ -44,6 +44,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         match &file.object {
             Object::Pipe(pipe) => pipe.poll(file.reads(), file.writes()),
             Object::Tty(tty) => tty.poll(),
+            Object::Master(tty) => tty.master.as_ref().map_or(0, |m| m.poll(tty)),
             Object::Host(host) => host.poll(file.reads(), file.writes()),
             Object::Event(event) => event.poll(),
             Object::Timer(timer) => {

@@ -7,7 +7,7 @@ use console_api::Console;
 use lsyscall_abi::consts::access::{R_OK, W_OK, X_OK};
 use lsyscall_abi::consts::cap::CAP_SYS_CHROOT;
 use lsyscall_abi::consts::fs_magic::{
-    ANON_INODE_FS_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC,
+    ANON_INODE_FS_MAGIC, DEVPTS_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC,
 };
 use lsyscall_abi::consts::statx_mask::{STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID};
 use lsyscall_abi::{
@@ -187,6 +187,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             kind: match sb.kind {
                 FsKind::Tmpfs | FsKind::Devtmpfs => TMPFS_MAGIC,
                 FsKind::Proc => PROC_SUPER_MAGIC,
+                FsKind::Devpts => DEVPTS_SUPER_MAGIC,
                 FsKind::Sysfs => SYSFS_MAGIC,
                 FsKind::Pseudo => ANON_INODE_FS_MAGIC,
             } as i64,

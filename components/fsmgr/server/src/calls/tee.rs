@@ -111,10 +111,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let vmo = vmo.ok_or(Errno::EIO)?;
         let len = len.min(MAX_RW_COUNT).min(source.ring.len());
         let (at, straight) = source.ring.front();
-        let spans = [
-            (at, straight.min(len)),
-            (0, len.saturating_sub(straight)),
-        ];
+        let spans = [(at, straight.min(len)), (0, len.saturating_sub(straight))];
         let mut done = 0;
         for (at, len) in spans {
             // What fits, and not less for the sake of one piece: these are pages, not a message.

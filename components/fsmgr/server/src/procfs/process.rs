@@ -109,12 +109,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     fn stat_line(&self, who: Who, p: &ProcEntry, thread: ThreadIdx) -> Vec<u8> {
         let s = self.space_stats(thread);
         let (terminal, foreground) = {
-            let line = self.tty.line.borrow();
-            if line.session() != 0 && line.session() == p.sid as i32 {
-                (self.tty.rdev, line.foreground())
-            } else {
-                (0, -1)
-            }
+            let tty = self.terminal_of(p.sid);
+            tty.map_or((0, -1), |t| (t.rdev, t.line.borrow().foreground()))
         };
         let id = if who.tid != 0 { who.tid } else { p.pid };
         let state = p.state as u8 as char;

@@ -60,6 +60,11 @@ pub enum SysFile {
     NetArp,
     NetInet,
     NetUnix,
+    PtyMax,
+    PtyCount,
+    InotifyEvents,
+    InotifyInstances,
+    InotifyWatches,
 }
 
 /// The release uname(2) reports.
@@ -141,10 +146,23 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 let _ = writeln!(out, "{VERSION}");
                 return Ok(out.0);
             }
-            SysFile::FileMax | SysFile::NrOpen | SysFile::PipeMaxSize | SysFile::ThreadsMax => {
+            SysFile::FileMax
+            | SysFile::NrOpen
+            | SysFile::PipeMaxSize
+            | SysFile::ThreadsMax
+            | SysFile::PtyMax
+            | SysFile::PtyCount
+            | SysFile::InotifyEvents
+            | SysFile::InotifyInstances
+            | SysFile::InotifyWatches => {
                 let value = match file {
                     SysFile::FileMax => FileCount::MAX,
                     SysFile::NrOpen => MAX_FDS,
+                    SysFile::PtyMax => crate::pty::MAX_PAIRS.into(),
+                    SysFile::PtyCount => self.pairs.count() as u64,
+                    SysFile::InotifyEvents => crate::inotify::MAX_QUEUED as u64,
+                    SysFile::InotifyInstances => crate::inotify::MAX_INSTANCES,
+                    SysFile::InotifyWatches => crate::inotify::MAX_WATCHES,
                     SysFile::PipeMaxSize => crate::pipe::MAX_CAPACITY as u64,
                     _ => u64::from(self.tasks.table.header().slots),
                 };
@@ -157,11 +175,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                  CPU architecture: 8\n\n"
             }
             SysFile::Devices => {
-                "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n\
-                 204 ttyAMA\n\nBlock devices:\n"
+                "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n\
+                 136 pts\n204 ttyAMA\n\nBlock devices:\n"
             }
             SysFile::Filesystems => {
-                "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tramfs\n"
+                "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\tramfs\n"
             }
             SysFile::Partitions => "major minor  #blocks  name\n\n",
             SysFile::Swaps => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",

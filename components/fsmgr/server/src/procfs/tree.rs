@@ -49,6 +49,8 @@ const NET: u16 = 6;
 const SYS_NET: u16 = 7;
 const CORE: u16 = 8;
 const UNIX: u16 = 9;
+const PTY: u16 = 10;
+const INOTIFY: u16 = 11;
 
 /// All entries; 0 is /proc itself.
 pub const TREE: &[Entry] = &[
@@ -62,6 +64,8 @@ pub const TREE: &[Entry] = &[
     entry(SYS, "net", What::Dir),
     entry(SYS_NET, "core", What::Dir),
     entry(SYS_NET, "unix", What::Dir),
+    entry(KERNEL, "pty", What::Dir),
+    entry(FS, "inotify", What::Dir),
     entry(0, "self", What::Myself),
     entry(0, "thread-self", What::MyThread),
     entry(0, "mounts", What::Link("self/mounts")),
@@ -91,6 +95,11 @@ pub const TREE: &[Entry] = &[
     text(KERNEL, "overflowuid", SysFile::Overflow),
     text(KERNEL, "overflowgid", SysFile::Overflow),
     text(KERNEL, "randomize_va_space", SysFile::Two),
+    text(PTY, "max", SysFile::PtyMax),
+    text(PTY, "nr", SysFile::PtyCount),
+    text(INOTIFY, "max_queued_events", SysFile::InotifyEvents),
+    text(INOTIFY, "max_user_instances", SysFile::InotifyInstances),
+    text(INOTIFY, "max_user_watches", SysFile::InotifyWatches),
     text(RANDOM, "boot_id", SysFile::BootId),
     text(RANDOM, "uuid", SysFile::Uuid),
     text(RANDOM, "entropy_avail", SysFile::Entropy),
@@ -160,6 +169,8 @@ mod tests {
             (SYS_NET, "net"),
             (CORE, "core"),
             (UNIX, "unix"),
+            (PTY, "pty"),
+            (INOTIFY, "inotify"),
         ];
         for (index, name) in names {
             let entry = &TREE[usize::from(index)];

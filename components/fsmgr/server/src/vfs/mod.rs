@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 
 use fsmgr_api::Creds;
+use lsyscall_abi::consts::inotify::IN_CREATE;
 use lsyscall_abi::consts::mode::{
     S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISVTX,
 };
-use lsyscall_abi::consts::inotify::IN_CREATE;
 use lsyscall_abi::{Errno, MountFlags};
 
 use crate::dentry::{Dentry, Dir};

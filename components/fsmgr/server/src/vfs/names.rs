@@ -97,8 +97,7 @@ impl Vfs {
         from.0
             .inode()
             .notify_entry(IN_MOVED_FROM, from.1, is_dir, cookie);
-        to.0.inode()
-            .notify_entry(IN_MOVED_TO, to.1, is_dir, cookie);
+        to.0.inode().notify_entry(IN_MOVED_TO, to.1, is_dir, cookie);
     }
 
     fn dropped_name(&self, dir: &Path, inode: &Inode, time: Time) {
