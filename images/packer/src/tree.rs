@@ -86,8 +86,9 @@ impl Tree {
 
     /// Puts `node` at `path`, replacing what is there. Missing directories above it are made (root's, `0755`). Links
     /// to directories above it are followed, so that a layer with `lib/x` lands right when `lib` is a link in a layer
-    /// below. A directory put where one is only changes its attributes.
-    pub fn put(&mut self, path: &str, node: Node) -> Result<()> {
+    /// below; so are those in the path a hard link names. A directory put where one is only changes its attributes.
+    /// A link to another directory put where a directory is (`bin` -> `usr/bin`) moves there what that one held.
+    pub fn put(&mut self, path: &str, mut node: Node) -> Result<()> {
         let path = clean(path)?;
         let path = match path.rsplit_once('/') {
             Some((parent, name)) => {
@@ -96,11 +97,22 @@ impl Tree {
             }
             None => path,
         };
+        if let Kind::HardLink(target) = &mut node.kind {
+            if let Some((parent, name)) = clean(target)?.rsplit_once('/') {
+                if let Some((parent, _)) = self.resolve(parent) {
+                    *target = join(&parent, name);
+                }
+            }
+        }
         if !matches!(node.kind, Kind::Dir) {
             if path.is_empty() {
                 bail!("the root of a file system must be a directory");
             }
-            self.remove_below(&path);
+            let below = self.take_below(&path);
+            if matches!(node.kind, Kind::Symlink(_)) && !below.is_empty() {
+                self.nodes.insert(path.clone(), node);
+                return self.move_behind(&path, below);
+            }
         } else if let Some(old) = self.nodes.get(&path) {
             // A layer's plain directory must not cover a link such as bin -> usr/bin.
             if matches!(old.kind, Kind::Symlink(_))
@@ -210,9 +222,44 @@ impl Tree {
         Ok(here)
     }
 
-    fn remove_below(&mut self, path: &str) {
+    /// Takes out everything below `path`, in order, each with its path from there.
+    fn take_below(&mut self, path: &str) -> Vec<(String, Node)> {
         let prefix = format!("{path}/");
-        self.nodes.retain(|name, _| !name.starts_with(&prefix));
+        let names: Vec<String> = self
+            .nodes
+            .range(prefix.clone()..)
+            .map(|(name, _)| name)
+            .take_while(|name| name.starts_with(&prefix))
+            .cloned()
+            .collect();
+        names
+            .into_iter()
+            .filter_map(|name| {
+                let node = self.nodes.remove(&name)?;
+                Some((name.split_at(prefix.len()).1.to_owned(), node))
+            })
+            .collect()
+    }
+
+    /// Puts what was below a directory into the one that the link now at `path` leads to, where that has nothing of
+    /// the name. Where the link leads to no directory, it is gone.
+    fn move_behind(&mut self, path: &str, below: Vec<(String, Node)>) -> Result<()> {
+        let Some((
+            real,
+            Node {
+                kind: Kind::Dir, ..
+            },
+        )) = self.resolve(path)
+        else {
+            return Ok(());
+        };
+        for (name, node) in below {
+            let name = join(&real, &name);
+            if !self.nodes.contains_key(&name) {
+                self.put(&name, node)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -289,6 +336,38 @@ mod tests {
         tree.put("a", file(0o644)).unwrap();
         assert!(tree.get("a/b").is_none());
         assert!(tree.put("a/c", file(0o644)).is_err());
+    }
+
+    #[test]
+    fn a_link_over_a_directory_takes_along_what_it_held() {
+        let mut tree = Tree::new();
+        for path in ["bin/busybox", "bin/both", "usr/bin/both", "bin/sub/deep"] {
+            let mode = if path.starts_with("usr") {
+                0o700
+            } else {
+                0o755
+            };
+            tree.put(path, file(mode)).unwrap();
+        }
+        tree.put("bin", link("usr/bin")).unwrap();
+        assert!(matches!(tree.get("bin").unwrap().kind, Kind::Symlink(_)));
+        assert!(tree.get("usr/bin/busybox").is_some());
+        assert!(tree.get("usr/bin/sub/deep").is_some());
+        assert_eq!(tree.get("usr/bin/both").unwrap().mode, 0o700);
+        assert!(tree.get("bin/busybox").is_none());
+    }
+
+    #[test]
+    fn hard_links_are_found_behind_directory_links() {
+        let mut tree = Tree::new();
+        tree.put("usr/bin/one", file(0o755)).unwrap();
+        tree.put("bin", link("usr/bin")).unwrap();
+        let two = Node::new(Kind::HardLink("bin/one".into()), 0o755);
+        tree.put("bin/two", two).unwrap();
+        assert_eq!(
+            tree.get("usr/bin/two").unwrap().kind,
+            Kind::HardLink("usr/bin/one".into())
+        );
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Artefacts {
     pub crates: BTreeMap<String, Entry>,
     /// Debian packages for arm64.
     pub deb: BTreeMap<String, Deb>,
+    /// The packages of the Debian system that `debian-root` makes, by name.
+    pub debian: BTreeMap<String, Debian>,
     /// Python wheels.
     pub python: BTreeMap<String, Entry>,
 }
@@ -48,6 +50,33 @@ pub struct Deb {
     /// The sha256 of that file.
     #[serde(rename = "file-sha256")]
     pub file_sha256: Option<String>,
+}
+
+/// A package of the Debian system.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Debian {
+    /// Its version in the archive.
+    pub version: String,
+    /// The sha256 of the package.
+    pub sha256: String,
+    /// The licence of its main part.
+    pub licence: String,
+    /// Whether it is taken when asked for only.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+impl Debian {
+    /// As an artefact like others.
+    pub fn entry(&self, name: &str) -> Entry {
+        Entry {
+            package: name.to_owned(),
+            version: self.version.clone(),
+            sha256: self.sha256.clone(),
+            licence: self.licence.clone(),
+        }
+    }
 }
 
 impl Artefacts {
@@ -95,6 +124,9 @@ pub fn show(context: &Context) -> Result<bool> {
     let mut good = true;
     for (name, entry) in list.crates.iter().chain(&list.python) {
         line(name, entry);
+    }
+    for (name, package) in &list.debian {
+        line("debian", &package.entry(name));
     }
     for (name, deb) in &list.deb {
         line(name, &deb.entry);

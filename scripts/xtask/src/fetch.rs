@@ -1,8 +1,9 @@
 //! Downloads, each checked against the repository's list before anything uses it.
 
+use crate::apt::Apt;
 use crate::artefacts::{Artefacts, Deb, Entry, LIST};
 use crate::context::Context;
-use crate::process::{output, run, say, text};
+use crate::process::{output, run, say};
 use crate::stamp::{sha256_file, Key, Stamp};
 use crate::toolchain::clean_cargo;
 use anyhow::{bail, Context as _, Result};
@@ -21,7 +22,7 @@ fn stamp(entry: &Entry, folder: &Path) -> Stamp {
 }
 
 /// The error for a file that is not the recorded one.
-fn check(entry: &Entry, found: &str) -> Result<()> {
+pub fn check(entry: &Entry, found: &str) -> Result<()> {
     if found != entry.sha256 {
         bail!(
             "{} {} is not the file recorded in {LIST}:\n  recorded sha256 {}\n  fetched sha256  {found}\nNothing was \
@@ -34,7 +35,8 @@ fn check(entry: &Entry, found: &str) -> Result<()> {
     Ok(())
 }
 
-fn fresh_folder(folder: &Path) -> Result<()> {
+/// Makes `folder` an empty one.
+pub fn fresh_folder(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("clearing {}", folder.display()))?;
     }
@@ -120,100 +122,6 @@ pub fn deb(context: &Context, deb: &Deb) -> Result<PathBuf> {
     fs::remove_file(&archive)?;
     stamp.set()?;
     Ok(file)
-}
-
-/// apt with an architecture, state and cache of its own: the machine's package database stays as it is.
-struct Apt {
-    folder: PathBuf,
-}
-
-impl Apt {
-    fn new(context: &Context) -> Result<Self> {
-        let folder = context.target.join("apt");
-        for part in ["state/lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part))?;
-        }
-        fs::write(folder.join("state/status"), "")?;
-        Ok(Self { folder })
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        let mut set = |name: &str, value: &str| {
-            command.arg("-o").arg(format!("{name}={value}"));
-        };
-        let folder = self.folder.to_string_lossy();
-        set("Dir::State", &format!("{folder}/state"));
-        set("Dir::State::status", &format!("{folder}/state/status"));
-        set("Dir::Cache", &format!("{folder}/cache"));
-        set("APT::Architecture", "arm64");
-        set("APT::Architectures", "arm64");
-        set("APT::Sandbox::User", "");
-        set("Acquire::Languages", "none");
-        set(
-            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled",
-            "false",
-        );
-        command
-    }
-
-    /// The versions the archive has now.
-    fn versions(&self, package: &str) -> Result<Vec<String>> {
-        let lines = text(self.command("apt-cache").args(["madison", package]))?;
-        Ok(lines
-            .lines()
-            .filter_map(|line| Some(line.split('|').nth(1)?.trim().to_owned()))
-            .collect())
-    }
-
-    /// Downloads one package and gives the file.
-    fn download(&self, entry: &Entry) -> Result<PathBuf> {
-        say(format!(
-            "fetching Debian package {} {} (arm64)",
-            entry.package, entry.version
-        ));
-        // The lists of an earlier run serve as long as they know the version; it may have left the archive since,
-        // which then shows when it is downloaded.
-        let knows = |versions: &[String]| versions.contains(&entry.version);
-        let mut versions = self.versions(&entry.package).unwrap_or_default();
-        let mut updated = false;
-        if !knows(&versions) {
-            run(self.command("apt-get").args(["-q", "update"]))?;
-            versions = self.versions(&entry.package)?;
-            updated = true;
-        }
-        let wanted = format!("{}={}", entry.package, entry.version);
-        let folder = self.folder.join("download");
-        fresh_folder(&folder)?;
-        let download = || {
-            run(self
-                .command("apt-get")
-                .current_dir(&folder)
-                .args(["-q", "download", &wanted]))
-        };
-        let mut done = knows(&versions) && download().is_ok();
-        if !done && !updated {
-            run(self.command("apt-get").args(["-q", "update"]))?;
-            versions = self.versions(&entry.package)?;
-            done = knows(&versions) && download().is_ok();
-        }
-        if !done {
-            bail!(
-                "Debian's archive does not give {} {} for arm64 (it lists: {}).\nIf the version was superseded, set \
-                 version and sha256 of the new one in {LIST}: `apt-cache show {}` prints both. If the archive cannot \
-                 be reached, try again later.",
-                entry.package,
-                entry.version,
-                if versions.is_empty() { "no version".to_owned() } else { versions.join(", ") },
-                entry.package,
-            );
-        }
-        let found = fs::read_dir(&folder)?
-            .flatten()
-            .map(|entry| entry.path())
-            .next();
-        found.with_context(|| format!("apt-get download left no file in {}", folder.display()))
-    }
 }
 
 /// The Python environment of the kernel's generators: gives its interpreter.

@@ -7,11 +7,13 @@
 //! output and nothing else, all messages go to standard error.
 #![deny(unsafe_code)]
 
+mod apt;
 mod artefacts;
 mod build;
 mod clean;
 mod context;
 mod debian;
+mod debian_root;
 mod fetch;
 mod licences;
 mod lint;
@@ -47,6 +49,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Test(test::TestArgs),
     Syscalls(syscalls::SyscallsArgs),
+    DebianRoot(debian_root::DebianRootArgs),
     /// Removes what was built
     Clean {
         /// Also what was downloaded, and the private toolchain
@@ -102,6 +105,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Run(options) => return Ok(run::main(&context, &options)),
         Command::Test(options) => good = test::test(&context, &options)?,
         Command::Syscalls(options) => good = syscalls::show(&context, &options)?,
+        Command::DebianRoot(options) => debian_root::main(&context, &options)?,
         Command::Clean { all } => clean::clean(&context, all)?,
         Command::Fmt { check } => lint::fmt(&context, check)?,
         Command::Lint => {

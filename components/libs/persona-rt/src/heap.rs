@@ -10,7 +10,6 @@ struct Heap {
     talc: UnsafeCell<Talc<ErrOnOom>>,
     span: Cell<Span>,
     limit: Cell<u64>,
-    used: Cell<usize>,
     grow: Cell<Option<Grow>>,
     growing: Cell<bool>,
 }
@@ -26,7 +25,6 @@ static HEAP: Heap = Heap {
     talc: UnsafeCell::new(Talc::new(ErrOnOom)),
     span: Cell::new(Span::empty()),
     limit: Cell::new(0),
-    used: Cell::new(0),
     grow: Cell::new(None),
     growing: Cell::new(false),
 };
@@ -55,7 +53,6 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        self.used.set(self.used.get() - layout.size());
         if let Some(block) = core::ptr::NonNull::new(ptr) {
             // SAFETY: the block came from `alloc` with the same layout.
             unsafe { (*self.talc.get()).free(block, layout) };
@@ -71,10 +68,7 @@ impl Heap {
     unsafe fn take(&self, layout: Layout) -> *mut u8 {
         // SAFETY: one thread, not reentrant (see `Sync`); GlobalAlloc's callers give a layout of non-zero size.
         match unsafe { (*self.talc.get()).malloc(layout) } {
-            Ok(block) => {
-                self.used.set(self.used.get() + layout.size());
-                block.as_ptr()
-            }
+            Ok(block) => block.as_ptr(),
             Err(()) => core::ptr::null_mut(),
         }
     }
@@ -99,7 +93,9 @@ pub struct DomainHeap;
 
 impl HeapHook for DomainHeap {
     fn free(&self) -> usize {
-        HEAP.span.get().size().saturating_sub(HEAP.used.get())
+        // What the blocks' sizes leave of the span is more than that: each has a head and is rounded up.
+        // SAFETY: one thread, not reentrant (see `Sync`).
+        unsafe { (*HEAP.talc.get()).get_counters().available_bytes }
     }
 
     fn end(&self) -> (u64, u64) {

@@ -3,6 +3,8 @@
 mod dir;
 mod tarball;
 
+pub use tarball::unpack;
+
 use crate::tree::{Kind, Node, Tree};
 use anyhow::{bail, Context as _, Result};
 use std::os::unix::fs::MetadataExt;

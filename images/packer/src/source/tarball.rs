@@ -47,7 +47,8 @@ pub fn read(path: &Path) -> Result<Tree> {
     .with_context(|| format!("reading {} as a tar archive", path.display()))
 }
 
-fn unpack(reader: impl Read) -> Result<Tree> {
+/// Reads a plain tar archive with modes, owners, times, links and devices. An archive that holds nothing is an error.
+pub fn unpack(reader: impl Read) -> Result<Tree> {
     let mut tree = Tree::new();
     let mut archive = tar::Archive::new(reader);
     let mut any = false;
