@@ -24,10 +24,10 @@ impl<P: Parts> ProcMgr<P> {
         pid: Pid,
         mask: UserSlice,
     ) -> SysResult {
-        self.process_or_caller(c.thread, pid.0)?;
         if mask.len < 8 || !mask.len.is_multiple_of(8) {
             return Err(Errno::EINVAL);
         }
+        self.placed(c, pid)?;
         self.mem
             .copy_out(Space::Thread(c.thread), mask.addr, &1u64.to_le_bytes())?;
         Ok(8.into())
@@ -39,15 +39,24 @@ impl<P: Parts> ProcMgr<P> {
         pid: Pid,
         mask: UserSlice,
     ) -> SysResult {
-        self.process_or_caller(c.thread, pid.0)?;
         let mut word = [0u8; 8];
         let len = mask.len.min(8);
         self.mem
             .copy_in(Space::Thread(c.thread), mask.addr, &mut word[..len])?;
+        let p = self.placed(c, pid)?;
+        if !self.may_schedule(c, p) {
+            return Err(Errno::EPERM);
+        }
         if word[0] & 1 == 0 {
             return Err(Errno::EINVAL);
         }
         OK
+    }
+
+    /// The process whose affinity is meant. A negative number is none: these two calls do not look at it before.
+    fn placed(&self, c: &Caller, pid: Pid) -> Result<ProcIdx, Errno> {
+        self.process_or_caller(c.thread, pid.0)
+            .map_err(|_| Errno::ESRCH)
     }
 
     pub(super) fn sys_sched_getscheduler(&mut self, c: &Caller, pid: Pid) -> SysResult {
