@@ -242,8 +242,12 @@ handlers! {
     fsync(self, c, fd: Fd) self.flushed(c, fd);
     fdatasync(self, c, fd: Fd) self.flushed(c, fd);
     sync_file_range(self, c, fd: Fd, offset: i64, len: i64, flags: u32) {
-        if flags & !7 != 0 || offset < 0 || len < 0 {
+        let file = self.file(c, fd.0)?;
+        if flags & !7 != 0 || offset < 0 || len < 0 || offset.checked_add(len).is_none() {
             return Err(Errno::EINVAL);
+        }
+        if !file.seekable() {
+            return Err(Errno::ESPIPE);
         }
         self.flushed(c, fd)
     };

@@ -316,7 +316,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Err(Errno::EOPNOTSUPP);
         }
         let pieces = self.pieces(c, iov)?;
-        self.read_call(c, fd, &pieces, offset, flags & RWF_NOWAIT != 0)
+        self.read_call(c, fd, &pieces, offset, self.nowait(c, fd, flags)?)
     }
 
     pub(crate) fn write_vector(
@@ -338,7 +338,16 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 offset = Some(file.inode().size() as i64);
             }
         }
-        self.write_call(c, fd, &pieces, offset, flags & RWF_NOWAIT != 0)
+        self.write_call(c, fd, &pieces, offset, self.nowait(c, fd, flags)?)
+    }
+
+    /// Whether the call must not wait. `EOPNOTSUPP` for pipes, which take `O_NONBLOCK` only.
+    fn nowait(&self, c: &Caller, fd: i32, flags: u32) -> Result<bool, Errno> {
+        let nowait = flags & RWF_NOWAIT != 0;
+        if nowait && matches!(self.file(c, fd)?.object, Object::Pipe(_)) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        Ok(nowait)
     }
 
     pub(crate) fn lseek_call(

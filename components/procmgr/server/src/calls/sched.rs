@@ -219,6 +219,15 @@ impl<P: Parts> ProcMgr<P> {
         who: i32,
         ioprio: i32,
     ) -> SysResult {
+        // Classes none, real-time, best-effort and idle; levels 0 to 7, and none of a class for idle and none (ioprio_set(2)).
+        let (class, level) = (ioprio >> 13, ioprio & 0x1fff);
+        match class {
+            1 if !self.is_privileged(c) => return Err(Errno::EPERM),
+            1 | 2 if level < 8 => (),
+            0 if level == 0 => (),
+            3 => (),
+            _ => return Err(Errno::EINVAL),
+        }
         let list = self.selected(c, which.wrapping_sub(1), who)?;
         for p in list {
             if !self.may_schedule(c, p) {

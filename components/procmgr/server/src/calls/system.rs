@@ -149,7 +149,8 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     pub(super) fn sys_syslog(&mut self, c: &Caller, kind: i32, buf: UserSlice) -> SysResult {
-        if !(0..=10).contains(&kind) || matches!(kind, 2..=4) && buf.addr == 0 {
+        let wrong_length = i32::try_from(buf.len).is_err();
+        if !(0..=10).contains(&kind) || matches!(kind, 2..=4) && (buf.addr == 0 || wrong_length) {
             return Err(Errno::EINVAL);
         }
         if !self.is_privileged(c) && !matches!(kind, 3 | 10) {
