@@ -164,7 +164,11 @@ fn meaning(plan: &Plan, badge: u64) -> String {
 
 fn pages(plan: &Plan, id: ObjectId) -> u64 {
     match plan.object(id).map(|o| o.kind) {
-        Some(ObjectKind::Frames { pages } | ObjectKind::DeviceFrames { pages, .. }) => pages.into(),
+        Some(
+            ObjectKind::Frames { pages }
+            | ObjectKind::DeviceFrames { pages, .. }
+            | ObjectKind::UsageFrames { pages },
+        ) => pages.into(),
         _ => 0,
     }
 }

@@ -139,6 +139,9 @@ fn every_interrupt_and_mapping_is_the_owners_alone() {
                     assert_eq!(object.group, Some(mapped[0].0.index));
                 }
                 ObjectKind::Frames { .. } => assert!(!mapped.is_empty(), "{}", object.name),
+                ObjectKind::UsageFrames { .. } => {
+                    assert!(!mapped.is_empty() && mapped.iter().all(|(_, m)| !m.writable));
+                }
                 _ => assert!(mapped.is_empty()),
             }
         }
@@ -147,9 +150,11 @@ fn every_interrupt_and_mapping_is_the_owners_alone() {
                 .mappings
                 .iter()
                 .map(|m| match plan.object(m.object).map(|o| o.kind) {
-                    Some(ObjectKind::Frames { pages } | ObjectKind::DeviceFrames { pages, .. }) => {
-                        (m.vaddr, m.vaddr + u64::from(pages) * persona_plan::PAGE)
-                    }
+                    Some(
+                        ObjectKind::Frames { pages }
+                        | ObjectKind::DeviceFrames { pages, .. }
+                        | ObjectKind::UsageFrames { pages },
+                    ) => (m.vaddr, m.vaddr + u64::from(pages) * persona_plan::PAGE),
                     other => panic!("{other:?} is mapped"),
                 })
                 .collect();

@@ -31,6 +31,9 @@ pub const FORMAT: u32 = 1;
 /// Bytes of a page.
 pub const PAGE: u64 = 4096;
 
+/// Pages of the kernel's usage entries: its `CONFIG_USAGE_BITS`, which the root task compares.
+pub const USAGE_PAGES: u32 = 8;
+
 /// Bits of a capability pointer below the index into a domain's root CNode.
 pub const LEAF_BITS: u8 = 12;
 
@@ -192,7 +195,8 @@ pub struct Cap {
 pub struct Mapping {
     /// What it is for.
     pub name: String,
-    /// The frames: [`ObjectKind::Frames`] (mapped cached) or [`ObjectKind::DeviceFrames`] (mapped as device memory).
+    /// The frames: [`ObjectKind::Frames`] and [`ObjectKind::UsageFrames`] (mapped cached) or [`ObjectKind::DeviceFrames`]
+    /// (mapped as device memory).
     pub object: ObjectId,
     /// Address of the first byte, page aligned.
     pub vaddr: u64,

@@ -61,6 +61,11 @@ pub enum ObjectKind {
         /// How many.
         pages: u32,
     },
+    /// The frames in which the kernel counts the processor time of Linux threads; the kernel's own.
+    UsageFrames {
+        /// How many.
+        pages: u32,
+    },
     /// The handler of an interrupt.
     IrqHandler {
         /// The interrupt controller's number.
@@ -83,6 +88,7 @@ impl ObjectKind {
             ObjectKind::CNode { .. } => "cnode",
             ObjectKind::Frames { .. } => "frames",
             ObjectKind::DeviceFrames { .. } => "device frames",
+            ObjectKind::UsageFrames { .. } => "usage frames",
             ObjectKind::IrqHandler { .. } => "irq handler",
             ObjectKind::AsidControl => "asid control",
             ObjectKind::AsidPool => "asid pool",

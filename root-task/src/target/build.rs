@@ -108,6 +108,16 @@ impl<'a> Made<'a> {
                 ObjectKind::CNode { bits } => (ObjectBlueprint::CNode { size_bits: bits }, 1),
                 ObjectKind::Frames { pages } => (ObjectBlueprint::Granule, pages.into()),
                 ObjectKind::DeviceFrames { .. } => continue,
+                ObjectKind::UsageFrames { pages } => {
+                    let frames = self.boot.usage_frames();
+                    let there = frames.end.saturating_sub(frames.start);
+                    if there != u64::from(pages) {
+                        let text = format_args!("the kernel has {there} pages of it, not {pages}");
+                        return Err(fail(&text));
+                    }
+                    self.keep(index, frames.start);
+                    continue;
+                }
                 ObjectKind::IrqHandler { irq } => {
                     let slot = self.memory.slots(1)?;
                     init_thread::IRQ_CONTROL
@@ -173,7 +183,7 @@ impl<'a> Made<'a> {
             .object(mapping.object)
             .ok_or_else(|| Failure::object(plan, mapping.object, format_args!("no such object")))?;
         let (pages, device) = match object.kind {
-            ObjectKind::Frames { pages } => (pages, false),
+            ObjectKind::Frames { pages } | ObjectKind::UsageFrames { pages } => (pages, false),
             ObjectKind::DeviceFrames { pages, .. } => (pages, true),
             _ => {
                 let text = format_args!("it is no memory and cannot be mapped");
@@ -255,7 +265,12 @@ impl<'a> Made<'a> {
             Some(ObjectKind::Endpoint | ObjectKind::Notification) if cap.badge != 0 => {
                 to.mint(&from, rights, CapData::badge(cap.badge))
             }
-            Some(ObjectKind::Frames { .. } | ObjectKind::DeviceFrames { .. }) | None => {
+            Some(
+                ObjectKind::Frames { .. }
+                | ObjectKind::DeviceFrames { .. }
+                | ObjectKind::UsageFrames { .. },
+            )
+            | None => {
                 let text = format_args!("no capability on this can be given");
                 return Err(Failure::object(plan, cap.object, text));
             }

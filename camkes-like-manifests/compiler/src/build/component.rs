@@ -211,6 +211,14 @@ impl Maker<'_, '_> {
                     let slot = self.cap("supervisor", root, Rights::CALL, badge, origin);
                     out.caps.push(("supervisor".into(), slot));
                 }
+                Grant::Usage => {
+                    let Some(object) = self.shared.usage else {
+                        continue;
+                    };
+                    let vaddr = self.map("dataport kernel.usage", object, false, origin);
+                    let bytes = self.pages(object) * PAGE;
+                    out.dataports.push(("usage".into(), vaddr, bytes, false));
+                }
                 Grant::SelfCspace | Grant::Ram | Grant::Initrd | Grant::BootInfo => {}
             }
             let manages = matches!(

@@ -260,7 +260,9 @@ impl<'m, 'a> Maker<'m, 'a> {
 
     pub(super) fn pages(&self, object: ObjectId) -> u64 {
         match self.objects.list[object.0 as usize].kind {
-            ObjectKind::Frames { pages } | ObjectKind::DeviceFrames { pages, .. } => pages.into(),
+            ObjectKind::Frames { pages }
+            | ObjectKind::DeviceFrames { pages, .. }
+            | ObjectKind::UsageFrames { pages } => pages.into(),
             _ => 0,
         }
     }

@@ -9,7 +9,7 @@ use crate::model::{End, Model};
 use crate::source::{Errors, Files};
 use maker::Maker;
 use persona_plan::{
-    badge, Object, ObjectId, ObjectKind, Origin, Plan, Root, RootConsole, FORMAT, PAGE,
+    badge, Object, ObjectId, ObjectKind, Origin, Plan, Root, RootConsole, FORMAT, PAGE, USAGE_PAGES,
 };
 
 /// Where a domain's stack, IPC buffer, start-up page, devices and dataports lie; its program lies below.
@@ -51,6 +51,8 @@ struct Shared {
     endpoints: Vec<ObjectId>,
     notifications: Vec<ObjectId>,
     vspaces: Vec<ObjectId>,
+    /// The kernel's usage frames, if some component is granted them.
+    usage: Option<ObjectId>,
     /// Memory of dataport links, by link.
     dataports: Vec<ObjectId>,
     /// Memory shared by a client domain (first) and a server instance (second).
@@ -193,10 +195,15 @@ fn shared_objects(model: &Model<'_>, files: &Files, objects: &mut Objects) -> Sh
         }));
     }
     let asid = (0..model.domains.len()).find_map(|d| model.domain_granted(d, Grant::Asid));
+    let usage = (0..model.domains.len()).find_map(|d| model.domain_granted(d, Grant::Usage));
+    let kind = ObjectKind::UsageFrames { pages: USAGE_PAGES };
+    let usage =
+        usage.map(|place| objects.add("kernel.usage".into(), kind, None, files.origin(place)));
     let mut asid_object = |name: &str, kind| {
         asid.map(|place| objects.add(name.into(), kind, None, files.origin(place)))
     };
     Shared {
+        usage,
         asid_control: asid_object("asid.control", ObjectKind::AsidControl),
         asid_pool: asid_object("asid.pool", ObjectKind::AsidPool),
         root_endpoint,

@@ -130,11 +130,13 @@ pub enum Grant {
     LsyscallMint,
     /// Ending the run.
     Supervisor,
+    /// Reading the processor time of Linux threads, as the kernel counts it.
+    Usage,
 }
 
 impl Grant {
     /// All grants with their names in manifests, and whether only one component may have it.
-    pub const ALL: [(Grant, &'static str, bool); 9] = [
+    pub const ALL: [(Grant, &'static str, bool); 10] = [
         (Grant::Ram, "ram", true),
         (Grant::Initrd, "initrd", true),
         (Grant::Asid, "asid", true),
@@ -144,6 +146,7 @@ impl Grant {
         (Grant::SelfCspace, "self_cspace", false),
         (Grant::LsyscallMint, "lsyscall_mint", true),
         (Grant::Supervisor, "supervisor", true),
+        (Grant::Usage, "usage", false),
     ];
 
     /// Its name in manifests.

@@ -58,7 +58,7 @@ use fsmgr_api::{fsmgr_dispatch, Creds, FsEvent, Target};
 use lsyscall_abi::{Errno, ThreadIdx, UserPath, PATH_MAX};
 use lsyscall_router::{dispatch_fs, Caller, SysResult};
 use memmgr_api::{Memory, Space, Vmo};
-use persona_component::{Component, Dataport, Env, EnvError, Replies, Wake};
+use persona_component::{Component, Dataport, Env, EnvError, Replies, UsageTable, Wake};
 use persona_ipc::Message;
 
 use crate::dentry::Dentry;
@@ -182,7 +182,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     /// Sets up the tree from the initial archive. Fails if the manifest lacks something it needs.
     pub fn new(env: Env, deps: Deps<M, C>) -> Result<Self, StartError> {
         let Deps { mem, console } = deps;
-        let table = ProcTable::new(env.dataport("proctable")?);
+        let table = ProcTable::new(
+            env.dataport("proctable")?,
+            env.dataport("usage").ok().map(UsageTable::new),
+        );
         let max_threads = env.number("max_threads").unwrap_or(DEFAULT_THREADS);
         let timers = Timers::new(env.dataport("alarm")?, env.wake("alarm_set")?);
         let events_out = env.wake("events").or_else(|_| env.wake("fs_events"))?;

@@ -1,22 +1,59 @@
 //! What procmgr publishes about processes. It may change at any time; everything read is a copy.
 
 use lsyscall_abi::ThreadIdx;
-use persona_component::Dataport;
+use persona_component::{Dataport, Usage, UsageTable};
 use procmgr_api::{process_offset, thread_offset, Header, ProcEntry, ThreadEntry};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Most threads a table is believed to have.
 const MAX_SLOTS: usize = 4096;
 
-/// The process table.
+/// The process table, and the kernel's usage frames if there are.
 pub struct ProcTable {
     port: Dataport,
+    usage: Option<UsageTable>,
 }
 
 impl ProcTable {
     /// Over procmgr's dataport.
-    pub fn new(port: Dataport) -> Self {
-        ProcTable { port }
+    pub fn new(port: Dataport, usage: Option<UsageTable>) -> Self {
+        ProcTable { port, usage }
+    }
+
+    /// What the kernel counts.
+    pub fn usage(&self) -> Option<&UsageTable> {
+        self.usage.as_ref()
+    }
+
+    /// What a thread has used of the processor.
+    pub fn thread_usage(&self, thread: ThreadIdx) -> Usage {
+        self.usage
+            .as_ref()
+            .map_or(Usage::default(), |usage| usage.thread(thread))
+    }
+
+    /// What a process has used of the processor, threads included that have ended.
+    pub fn process_usage(&self, process: &ProcEntry) -> Usage {
+        let mut sum = Usage {
+            user: process.utime_ns,
+            system: process.stime_ns,
+            voluntary: process.switches[0],
+            involuntary: process.switches[1],
+        };
+        let slot =
+            (0..self.slots()).find(|&i| self.process(i).is_some_and(|p| p.pid == process.pid));
+        for index in 0..self.slots() {
+            let own = |t: ThreadEntry| Some(t.process as usize) == slot;
+            if !self.thread(index).is_some_and(own) {
+                continue;
+            }
+            let usage = self.thread_usage(ThreadIdx(index as u16));
+            sum.user = sum.user.saturating_add(usage.user);
+            sum.system = sum.system.saturating_add(usage.system);
+            sum.voluntary = sum.voluntary.saturating_add(usage.voluntary);
+            sum.involuntary = sum.involuntary.saturating_add(usage.involuntary);
+        }
+        sum
     }
 
     /// The header.

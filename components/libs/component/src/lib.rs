@@ -12,12 +12,15 @@ extern crate alloc;
 mod bootargs;
 mod dataport;
 mod env;
+mod usage;
 
 pub use bootargs::BootArgs;
 pub use dataport::Dataport;
 pub use env::{
     BootMemory, Env, EnvError, EnvParts, HeapHook, Ram, Replies, ReplyPort, SlotSource, Slots, Wake,
 };
+
+pub use usage::{Usage, UsageTable};
 
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{Caller, SysResult};

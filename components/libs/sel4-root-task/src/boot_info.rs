@@ -54,6 +54,11 @@ impl BootInfo {
         slots(self.0.userImageFrames)
     }
 
+    /// Slots of the frames in which the kernel counts processor time (patch O), one per page.
+    pub fn usage_frames(&self) -> Range<u64> {
+        slots(self.0.sharedFrames)
+    }
+
     /// Slots of the paging structures of the user image.
     pub fn image_paging(&self) -> Range<u64> {
         slots(self.0.userImagePaging)

@@ -74,6 +74,18 @@ impl Tcb {
         Ok(sys::seL4_TCB_SetMCPriority(self.bits(), mcp)?)
     }
 
+    /// Clears an entry of the kernel's usage frames and counts the processor time of this foreign thread there (kernel
+    /// patch O). The first two entries are the kernel's own.
+    pub fn set_usage(self, entry: Word) -> Result<()> {
+        Ok(sys::seL4_TCB_SetUsage(self.bits(), entry)?)
+    }
+
+    /// Sets the inverse share of a foreign thread among those of its priority, 1024 being one share (kernel patch P). With 0
+    /// it takes its turn by timeslices of `slice` ticks; 0 ticks: it runs until it blocks.
+    pub fn set_share(self, share: Word, slice: Word) -> Result<()> {
+        Ok(sys::seL4_TCB_SetShare(self.bits(), share, slice)?)
+    }
+
     /// Sets address and frame of the IPC buffer.
     pub fn set_ipc_buffer(self, address: Word, frame: Granule) -> Result<()> {
         Ok(sys::seL4_TCB_SetIPCBuffer(

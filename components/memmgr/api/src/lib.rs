@@ -117,5 +117,7 @@ interface! {
         /// The heap of the calling domain has less than it wants: maps `bytes` more at `addr`, its end (page-aligned, in the
         /// heap's range). Returns how many were mapped.
         38 => fn grow_heap(addr: u64, bytes: u64) -> u64;
+        /// Of a space: page faults served, and the most bytes that were present at once.
+        50 => fn mm_counts(space: Space) -> (u64, u64);
     }
 }

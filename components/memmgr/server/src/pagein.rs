@@ -122,6 +122,7 @@ impl<M: Machine> Core<M> {
         let (entry, frame) = self.map_page(space.hw, entry, &vma, page_floor(addr));
         if entry != stored {
             space.pages.set(addr / PAGE_SIZE, entry);
+            space.peak = space.peak.max(space.pages.len());
         }
         frame
     }

@@ -317,6 +317,12 @@ impl<M: Machine> MemMgrService for Server<M> {
         Ok(space.stats(|frame| core.pool.is_object(frame)))
     }
 
+    fn mm_counts(&mut self, space: Space) -> Result<(u64, u64), Errno> {
+        let (_, space) = self.parts(space)?;
+        let peak = space.peak.max(space.pages.len());
+        Ok((space.faults, peak * PAGE_SIZE))
+    }
+
     fn maps_after(&mut self, space: Space, addr: u64) -> Result<Option<MapsEntry>, Errno> {
         let (_, space) = self.parts(space)?;
         Ok(space.vmas.ending_above(addr).map(|(start, vma)| MapsEntry {

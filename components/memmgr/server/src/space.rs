@@ -118,6 +118,8 @@ pub struct Space {
     pub attached: u32,
     /// Faults served.
     pub faults: u64,
+    /// Most pages present when one was made present.
+    pub peak: u64,
     /// membarrier registrations, by command bit.
     pub barriers: u32,
 }
@@ -136,6 +138,7 @@ impl Space {
             held: true,
             attached: 0,
             faults: 0,
+            peak: 0,
             barriers: 0,
         }
     }

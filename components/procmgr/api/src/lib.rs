@@ -26,6 +26,10 @@ pub struct Header {
     pub last_pid: u32,
     /// Unused.
     pub pad: u32,
+    /// User and system time of all threads that have ended, nanoseconds.
+    pub ended_ns: [u64; 2],
+    /// Their switches.
+    pub ended_switches: u64,
     /// Load averages over 1, 5 and 15 minutes, fixed point with 11 fractional bits as Linux keeps them.
     pub load: [u64; 3],
 }
@@ -76,10 +80,20 @@ pub struct ProcEntry {
     pub adopted: u32,
     /// Monotonic time of its start, nanoseconds.
     pub start_ns: u64,
-    /// User and system time, nanoseconds.
+    /// User time of its threads that have ended, nanoseconds. That of the others is in the kernel's usage frames.
     pub utime_ns: u64,
-    /// System time, nanoseconds.
+    /// System time of these, nanoseconds.
     pub stime_ns: u64,
+    /// User time of children that were waited for, nanoseconds.
+    pub cutime_ns: u64,
+    /// System time of these, nanoseconds.
+    pub cstime_ns: u64,
+    /// Voluntary and involuntary switches of its threads that have ended.
+    pub switches: [u64; 2],
+    /// Page faults in address spaces it had before.
+    pub faults: u64,
+    /// Page faults of children that were waited for.
+    pub child_faults: u64,
     /// Pending signals of the process.
     pub pending: u64,
     /// Ignored signals.

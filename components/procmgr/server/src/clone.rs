@@ -15,6 +15,7 @@ use crate::machine::Regs;
 use crate::signal::Queue;
 use crate::state::{AddressSpace, Continuation, Life, Parked, ProcIdx, Process, State, Thread};
 use crate::timers::Timer;
+use crate::usage::Used;
 use crate::{Parts, ProcMgr};
 
 /// Flags of clone(2) that matter here.
@@ -415,7 +416,8 @@ impl<P: Parts> ProcMgr<P> {
             kept: from.kept,
             layout: from.layout,
             start_ns: now,
-            children_times: (0, 0),
+            used: Used::default(),
+            children_used: Used::default(),
         };
         let index = self.enter_process(child).map_err(|errno| (errno, space))?;
         if let Some(parent) = self.process_mut(real_parent) {

@@ -58,6 +58,9 @@ impl<P: Parts> ProcMgr<P> {
         }
         self.replies.forget(t);
         self.machine.stop(t);
+        let used = self.thread_used(t);
+        self.note_used(p, &used);
+        self.ended_threads.add(&used);
         self.leave_memory(t);
         let _ = self.fs.exit(t);
         let _ = self.time.forget(t);
@@ -100,6 +103,10 @@ impl<P: Parts> ProcMgr<P> {
         if process.is_zombie() {
             return;
         }
+        let used = self.memory_used(p);
+        let Some(process) = self.process(p) else {
+            return;
+        };
         for t in process.threads.iter().rev().copied().collect::<Vec<_>>() {
             self.bury_thread(t);
         }
@@ -107,6 +114,7 @@ impl<P: Parts> ProcMgr<P> {
             return;
         };
         process.life = Life::Zombie(status);
+        process.used.add(&used);
         let timers = process.has_timers();
         process.itimer = Timer::default();
         process.timers = Vec::new();

@@ -18,6 +18,7 @@ use crate::signal::action::Actions;
 use crate::signal::Queue;
 use crate::state::{Ids, Kept, Life, Process, State, Thread};
 use crate::timers::Timer;
+use crate::usage::Used;
 use crate::{Parts, ProcMgr};
 
 /// Exit reason on the console: the system failed.
@@ -103,7 +104,8 @@ impl<P: Parts> ProcMgr<P> {
             kept: Kept::default(),
             layout: [0; 5],
             start_ns: now,
-            children_times: (0, 0),
+            used: Used::default(),
+            children_used: Used::default(),
         })?;
         self.enter_thread(
             t,

@@ -26,6 +26,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod usage;
 mod wait;
 mod work;
 
@@ -35,7 +36,7 @@ use alloc::vec::Vec;
 
 use lsyscall_abi::ThreadIdx;
 use lsyscall_router::{dispatch_proc, Caller, Flow, SysResult};
-use persona_component::{Component, Dataport, Env, EnvError, Replies, Wake};
+use persona_component::{Component, Dataport, Env, EnvError, Replies, UsageTable, Wake};
 
 use machine::Machine;
 use state::{ProcIdx, Process, State, Thread};
@@ -109,6 +110,10 @@ pub struct ProcMgr<P: Parts> {
     last_pid: i32,
     created: u64,
     table: Dataport,
+    /// Processor time as the kernel counts it.
+    usage: Option<UsageTable>,
+    /// What all threads that have ended have used.
+    ended_threads: usage::Used,
     alarm: Option<(Dataport, Wake)>,
     random: random::Random,
     uts: calls::system::Uts,
@@ -153,8 +158,11 @@ where
             .len()
             .saturating_sub(core::mem::size_of::<procmgr_api::Header>()))
             / (procmgr_api::table_bytes(1) - procmgr_api::table_bytes(0));
+        let usage = env.dataport("usage").ok().map(UsageTable::new);
+        let counted = usage.map_or(usize::MAX, |usage| usage.threads());
         let slots = (env.number("max_threads")? as usize)
             .min(room)
+            .min(counted)
             .min(usize::from(u16::MAX));
         let alarm = match (env.dataport("alarm"), env.wake("alarm_set")) {
             (Ok(port), Ok(wake)) => Some((port, wake)),
@@ -177,6 +185,8 @@ where
             last_pid: 0,
             created: 0,
             table,
+            usage,
+            ended_threads: usage::Used::default(),
             alarm,
             // With the host's seed the clock is not needed, and runs with the same seed are the same.
             random: match env.bootargs().get("seed") {

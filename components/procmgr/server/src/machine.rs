@@ -33,7 +33,8 @@ pub const PSTATE_USER: u64 = 0xf000_0000;
 
 /// What procmgr does to threads. All calls are immediate.
 pub trait Machine {
-    /// Makes sure the thread's kernel objects exist: its TCB and the CNode with its badged endpoint capabilities. `ENOMEM`.
+    /// Makes sure the thread's kernel objects exist: its TCB and the CNode with its badged endpoint capabilities. Its
+    /// processor time counts from 0. `ENOMEM`.
     fn prepare(&mut self, thread: ThreadIdx) -> Result<(), Errno>;
     /// Puts the thread into an address space (a VSpace capability pointer of this domain). `ENOMEM`.
     fn set_space(&mut self, thread: ThreadIdx, vspace: u64) -> Result<(), Errno>;

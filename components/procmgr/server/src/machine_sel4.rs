@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_table::{FAULT_SLOT, ROUTES};
 use memmgr_api::MemMgr;
-use persona_component::{Env, EnvError, Slots};
+use persona_component::{Env, EnvError, Slots, UsageTable};
 use sel4::cap::{CNode, Granule, Tcb, Untyped, VSpace};
 use sel4::{
     AbsoluteCPtr, CNodeCapData, CPtr, CapData, CapRights, ObjectBlueprint, PrioProps, UserContext,
@@ -198,12 +198,16 @@ impl<M: MemMgr> KernelMachine<M> {
 
 impl<M: MemMgr> Machine for KernelMachine<M> {
     fn prepare(&mut self, thread: ThreadIdx) -> Result<(), Errno> {
-        if self.objects(thread).is_some() {
-            return Ok(());
-        }
-        let objects = self.build(thread)?;
-        *self.objects.get_mut(thread.index()).ok_or(Errno::EAGAIN)? = Some(objects);
-        Ok(())
+        let objects = match self.objects(thread) {
+            Some(objects) => objects,
+            None => {
+                let objects = self.build(thread)?;
+                *self.objects.get_mut(thread.index()).ok_or(Errno::EAGAIN)? = Some(objects);
+                objects
+            }
+        };
+        let entry = UsageTable::entry(thread);
+        objects.tcb.set_usage(entry).map_err(kernel_error)
     }
 
     fn set_space(&mut self, thread: ThreadIdx, vspace: u64) -> Result<(), Errno> {

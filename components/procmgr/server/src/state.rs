@@ -13,6 +13,7 @@ use crate::machine::Regs;
 use crate::signal::action::Actions;
 use crate::signal::Queue;
 use crate::timers::{PosixTimer, Timer};
+use crate::usage::Used;
 
 /// Index of a process in the process table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -230,8 +231,10 @@ pub struct Process {
     pub layout: [u64; 5],
     /// Monotonic time of the fork, ns.
     pub start_ns: u64,
-    /// Times of children that were waited for: user, system ns.
-    pub children_times: (u64, u64),
+    /// What its threads that have ended have used, and the address spaces it had before.
+    pub used: Used,
+    /// What children have used that were waited for.
+    pub children_used: Used,
 }
 
 /// Identity: real, effective, saved, file-system.

@@ -6,7 +6,9 @@ use lsyscall_router::{Flow, SysResult};
 use memmgr_api::{Space, UserMemory};
 
 use crate::state::{Life, Parked, ProcIdx, Process, State};
+use crate::usage::Used;
 use crate::{Parts, ProcMgr};
+use zerocopy::IntoBytes;
 
 /// Do not wait.
 pub const WNOHANG: u32 = 1;
@@ -70,7 +72,8 @@ struct Found {
     code: i32,
     value: i32,
     status: i32,
-    times: (u64, u64),
+    /// What the child and its children have used.
+    used: Used,
     ends: bool,
 }
 
@@ -116,9 +119,13 @@ impl<P: Parts> ProcMgr<P> {
                 break;
             }
         }
-        let Some(found) = found else {
+        let Some(mut found) = found else {
             return if any { Ok(None) } else { Err(Errno::ECHILD) };
         };
+        found.used = self.process_used(found.child);
+        if let Some(child) = self.process(found.child) {
+            found.used.add(&child.children_used);
+        }
         let space = Space::Thread(t);
         if request.status != 0 {
             self.mem
@@ -136,13 +143,12 @@ impl<P: Parts> ProcMgr<P> {
         }
         if request.rusage != 0 {
             self.mem
-                .copy_out(space, request.rusage, &rusage_bytes(found.times))?;
+                .copy_out(space, request.rusage, found.used.rusage().as_bytes())?;
         }
         if request.options & WNOWAIT == 0 {
             if found.ends {
                 if let Some(process) = self.process_mut(p) {
-                    process.children_times.0 += found.times.0;
-                    process.children_times.1 += found.times.1;
+                    process.children_used.add(&found.used);
                 }
                 self.reap(found.child);
             } else if let Some(child) = self.process_mut(found.child) {
@@ -195,7 +201,7 @@ fn event_of(child: ProcIdx, process: &Process, options: u32) -> Option<Found> {
         code,
         value,
         status,
-        times: process.children_times,
+        used: Used::default(),
         ends,
     };
     match process.life {
@@ -211,14 +217,4 @@ fn event_of(child: ProcIdx, process: &Process, options: u32) -> Option<Found> {
         }
         _ => None,
     }
-}
-
-/// struct rusage with user and system time (ns), everything else zero.
-pub fn rusage_bytes(times: (u64, u64)) -> [u8; 144] {
-    let mut out = [0; 144];
-    for (i, ns) in [times.0, times.1].into_iter().enumerate() {
-        out[i * 16..i * 16 + 8].copy_from_slice(&(ns / 1_000_000_000).to_le_bytes());
-        out[i * 16 + 8..i * 16 + 16].copy_from_slice(&(ns % 1_000_000_000 / 1000).to_le_bytes());
-    }
-    out
 }

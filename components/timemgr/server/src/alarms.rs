@@ -55,6 +55,13 @@ impl Alarms {
         }
     }
 
+    /// Signals all: the deadlines of some may have moved.
+    pub(crate) fn fire_all(&self) {
+        for alarm in &self.0 {
+            alarm.wake.signal();
+        }
+    }
+
     /// The first deadline that has not been signalled.
     pub(crate) fn next(&self) -> Option<u64> {
         let deadlines = self.0.iter().map(|a| (a.port.load(0), a.fired));

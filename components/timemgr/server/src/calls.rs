@@ -6,11 +6,10 @@ use lsyscall_abi::{
 };
 use lsyscall_router::{Caller, Flow, SysResult, TimeCalls, OK};
 use memmgr_api::{Space, UserMemory};
-use persona_component::Dataport;
-use procmgr_api::{process_offset, thread_offset, Header, ProcEntry, ThreadEntry};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::sleepers::Sleep;
+use crate::processor::{CpuClock, Found};
+use crate::sleepers::{Clock, Sleep};
 use crate::{TimeMgr, Timer};
 
 /// adjtimex(2): the clock is not kept in step with others.
@@ -50,31 +49,59 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
     ) -> SysResult {
         let now = self.env.now_ns();
         let call = (c.pc, req.addr());
-        let deadline = match self.sleepers.continued(c.thread, call) {
+        let (clock, deadline) = match self.sleepers.continued(c.thread, call) {
             // Not interrupted in the program's eyes: what is left of it is slept.
-            Some(sleep) if !absolute => sleep.deadline,
+            Some(sleep) if !absolute => (sleep.clock, sleep.deadline),
             _ => {
+                let cpu = match CpuClock::of(id) {
+                    Some(clock) => Some(self.sleeps_on(c, clock)?),
+                    None => None,
+                };
                 let time = self.get(c, req)?.to_ns()?;
-                self.clocks.deadline(id, time, absolute, now)?
+                match cpu {
+                    Some(clock) => {
+                        let shown = self.processes.time(&clock).unwrap_or(0);
+                        let start = if absolute { 0 } else { shown };
+                        (Clock::Processor(clock, start.saturating_add(time)), 0)
+                    }
+                    None => self.clocks.deadline(id, time, absolute, now)?,
+                }
             }
+        };
+        let deadline = match clock {
+            Clock::Processor(clock, end) => {
+                let shown = self.processes.time(&clock).ok_or(Errno::EINVAL)?;
+                now.saturating_add(end.saturating_sub(shown))
+            }
+            _ => deadline,
         };
         if deadline <= now {
             self.sleepers.forget(c.thread);
             return OK;
         }
         let remainder = if absolute { None } else { Some(rem) };
-        if !self.sleepers.add(
-            c.thread,
-            Sleep {
-                deadline,
-                remainder,
-                call,
-            },
-        ) {
+        let sleep = Sleep {
+            deadline,
+            clock,
+            remainder,
+            call,
+        };
+        if !self.sleepers.add(c.thread, sleep) {
             return Err(Errno::ESRCH);
         }
         self.arm();
         Ok(Flow::Park)
+    }
+
+    /// The process whose processor time a sleep is to be measured by. Nobody can sleep until he has run.
+    fn sleeps_on(&self, c: &Caller, clock: CpuClock) -> Result<Found, Errno> {
+        if clock == CpuClock::of(ClockId(clock::CLOCK_THREAD_CPUTIME_ID)).unwrap_or(clock) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if clock.is_own_thread(&self.processes, c.thread) {
+            return Err(Errno::EINVAL);
+        }
+        self.processes.find(clock, c.thread)
     }
 
     /// How an interrupted sleep ends. A relative one says what is left, and continues if no handler runs.
@@ -84,7 +111,7 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             self.sleepers.forget(thread);
             return Errno::ERESTARTNOHAND;
         };
-        let left = sleep.deadline.saturating_sub(self.env.now_ns());
+        let left = self.left(sleep, self.env.now_ns()).unwrap_or(0);
         match self.put(thread, remainder, &Timespec::from_ns(left)) {
             Ok(()) => Errno::ERESTART_RESTARTBLOCK,
             Err(errno) => {
@@ -97,6 +124,13 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
     /// Sets a clock, if the caller may.
     fn set_clock(&mut self, c: &Caller, id: ClockId, time: Timespec) -> SysResult {
         // Its errors come before the question of permission, as on Linux.
+        if let Some(clock) = CpuClock::of(id) {
+            if id.0 >= 0 {
+                return Err(Errno::EINVAL);
+            }
+            self.processes.find(clock, c.thread)?;
+            return Err(Errno::EPERM);
+        }
         let now = self.env.now_ns();
         let mut clocks = self.clocks;
         clocks.set(id, time, now)?;
@@ -104,28 +138,36 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             return Err(Errno::EPERM);
         }
         self.clocks = clocks;
-        self.publish();
+        self.clock_was_set();
         OK
     }
 
     /// Whether the thread's process runs with effective user id 0 (CAP_SYS_TIME is not told apart).
     fn is_root(&self, thread: ThreadIdx) -> bool {
-        let Some(table) = &self.proctable else {
-            return false;
-        };
-        let Some(header) = published::<Header>(table, 0) else {
-            return false;
-        };
-        let slots = header.slots as usize;
-        if thread.index() >= slots {
-            return false;
+        let process = self.processes.process_of(thread);
+        process.is_some_and(|process| process.uids[1] == 0)
+    }
+
+    /// What a clock shows, nanoseconds.
+    fn shown(&self, c: &Caller, id: ClockId) -> Result<u64, Errno> {
+        match CpuClock::of(id) {
+            Some(clock) => {
+                let clock = self.processes.find(clock, c.thread)?;
+                self.processes.time(&clock).ok_or(Errno::EINVAL)
+            }
+            None => self.clocks.time(id, self.env.now_ns()),
         }
-        published::<ThreadEntry>(table, thread_offset(thread.index()))
-            .filter(|entry| entry.tid != 0 && (entry.process as usize) < slots)
-            .and_then(|entry| {
-                published::<ProcEntry>(table, process_offset(slots, entry.process as usize))
-            })
-            .is_some_and(|process| process.pid != 0 && process.uids[1] == 0)
+    }
+
+    /// Nanoseconds between two steps of a clock.
+    fn resolution(&self, c: &Caller, id: ClockId) -> Result<u64, Errno> {
+        match CpuClock::of(id) {
+            Some(clock) => {
+                self.processes.find(clock, c.thread)?;
+                Ok(clock.resolution())
+            }
+            None => self.clocks.resolution(id),
+        }
     }
 
     fn adjust(&mut self, c: &Caller, buf: UserPtr<Timex>) -> SysResult {
@@ -152,16 +194,6 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
     }
 }
 
-/// A structure of the process table.
-fn published<T: FromBytes>(table: &Dataport, offset: usize) -> Option<T> {
-    let mut buf = [0u8; 512];
-    let bytes = buf.get_mut(..core::mem::size_of::<T>())?;
-    if table.read(offset, bytes) != bytes.len() {
-        return None;
-    }
-    T::read_from_bytes(bytes).ok()
-}
-
 fn get<M: UserMemory, T: FromBytes>(
     mem: &M,
     thread: ThreadIdx,
@@ -178,7 +210,7 @@ fn get<M: UserMemory, T: FromBytes>(
 
 impl<M: UserMemory, D: Timer> TimeCalls for TimeMgr<M, D> {
     fn clock_gettime(&mut self, c: &Caller, clockid: ClockId, tp: UserPtr<Timespec>) -> SysResult {
-        let time = self.clocks.time(clockid, self.env.now_ns())?;
+        let time = self.shown(c, clockid)?;
         self.mem.copy_out(
             Space::Thread(c.thread),
             tp.addr(),
@@ -188,7 +220,7 @@ impl<M: UserMemory, D: Timer> TimeCalls for TimeMgr<M, D> {
     }
 
     fn clock_getres(&mut self, c: &Caller, clockid: ClockId, res: UserPtr<Timespec>) -> SysResult {
-        let grain = self.clocks.resolution(clockid)?;
+        let grain = self.resolution(c, clockid)?;
         self.put(c.thread, res, &Timespec::from_ns(grain))?;
         OK
     }

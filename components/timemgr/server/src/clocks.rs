@@ -2,6 +2,8 @@
 
 use lsyscall_abi::{consts::clock, ClockId, Errno, Timespec};
 
+use crate::sleepers::Clock;
+
 const NS_PER_S: u64 = 1_000_000_000;
 /// Resolution of the coarse clocks: a tick of 250 Hz, as Linux has it.
 const COARSE_NS: u64 = 4_000_000;
@@ -12,6 +14,8 @@ const MAX_SECONDS: i64 = (u64::MAX / NS_PER_S / 2) as i64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clocks {
     offset: u64,
+    /// Seconds by which International Atomic Time is ahead of wall-clock time.
+    pub(crate) tai: i32,
 }
 
 /// What a clock counts.
@@ -19,22 +23,22 @@ pub(crate) struct Clocks {
 enum Kind {
     Monotonic,
     Realtime,
-    /// Processor time of a process or thread.
-    Processor,
+    /// Wall-clock time without leap seconds.
+    Atomic,
 }
 
 /// What kind of clock an id names, and its resolution in nanoseconds.
 fn kind(id: ClockId) -> Result<(Kind, u64), Errno> {
     Ok(match id.0 {
-        clock::CLOCK_REALTIME | clock::CLOCK_TAI => (Kind::Realtime, 1),
+        clock::CLOCK_REALTIME | clock::CLOCK_REALTIME_ALARM => (Kind::Realtime, 1),
+        clock::CLOCK_TAI => (Kind::Atomic, 1),
         clock::CLOCK_REALTIME_COARSE => (Kind::Realtime, COARSE_NS),
-        clock::CLOCK_MONOTONIC | clock::CLOCK_MONOTONIC_RAW | clock::CLOCK_BOOTTIME => {
-            (Kind::Monotonic, 1)
-        }
+        // The machine never sleeps, so boot time is monotonic time and alarms need to wake nothing.
+        clock::CLOCK_MONOTONIC
+        | clock::CLOCK_MONOTONIC_RAW
+        | clock::CLOCK_BOOTTIME
+        | clock::CLOCK_BOOTTIME_ALARM => (Kind::Monotonic, 1),
         clock::CLOCK_MONOTONIC_COARSE => (Kind::Monotonic, COARSE_NS),
-        clock::CLOCK_PROCESS_CPUTIME_ID | clock::CLOCK_THREAD_CPUTIME_ID => (Kind::Processor, 1),
-        // The two low bits of a negative id: 0 to 2 are processor clocks of a process, 3 is a device's clock.
-        id if id < 0 && id & 3 != 3 => (Kind::Processor, 1),
         _ => return Err(Errno::EINVAL),
     })
 }
@@ -44,6 +48,7 @@ impl Clocks {
     pub(crate) fn new(epoch: &[u8]) -> Clocks {
         Clocks {
             offset: seconds(epoch).unwrap_or(0),
+            tai: 0,
         }
     }
 
@@ -52,14 +57,21 @@ impl Clocks {
         self.offset
     }
 
-    /// A clock's time when monotonic time is `now`, nanoseconds. Processor clocks show monotonic time: nobody counts for
-    /// them.
+    /// What International Atomic Time is ahead of wall-clock time, nanoseconds.
+    fn tai_ns(&self) -> i64 {
+        i64::from(self.tai) * NS_PER_S as i64
+    }
+
+    /// A clock's time when monotonic time is `now`, nanoseconds.
     pub(crate) fn time(&self, id: ClockId, now: u64) -> Result<u64, Errno> {
         Ok(match kind(id)? {
             (Kind::Realtime, grain) => {
                 let time = now.saturating_add(self.offset);
                 time - time % grain
             }
+            (Kind::Atomic, _) => now
+                .saturating_add(self.offset)
+                .saturating_add_signed(self.tai_ns()),
             (_, grain) => now - now % grain,
         })
     }
@@ -69,26 +81,26 @@ impl Clocks {
         kind(id).map(|(_, grain)| grain)
     }
 
-    /// Monotonic time at which a sleep on the clock ends: at `time`, or `time` from now.
+    /// What a sleep until `time`, or for `time` from now, is measured by, and when it ends in monotonic time.
     pub(crate) fn deadline(
         &self,
         id: ClockId,
         time: u64,
         absolute: bool,
         now: u64,
-    ) -> Result<u64, Errno> {
-        let kind = match kind(id)? {
-            (Kind::Processor, _) if id.0 == clock::CLOCK_THREAD_CPUTIME_ID => {
-                return Err(Errno::EINVAL)
-            }
-            (_, COARSE_NS) => return Err(Errno::EOPNOTSUPP),
-            (kind, _) if id.0 != clock::CLOCK_MONOTONIC_RAW => kind,
-            _ => return Err(Errno::EOPNOTSUPP),
-        };
+    ) -> Result<(Clock, u64), Errno> {
+        let (kind, grain) = kind(id)?;
+        if grain != 1 || id.0 == clock::CLOCK_MONOTONIC_RAW {
+            return Err(Errno::EOPNOTSUPP);
+        }
         Ok(match (absolute, kind) {
-            (false, _) => now.saturating_add(time),
-            (true, Kind::Realtime) => time.saturating_sub(self.offset),
-            (true, _) => time,
+            (false, _) => (Clock::Monotonic, now.saturating_add(time)),
+            (true, Kind::Monotonic) => (Clock::Monotonic, time),
+            (true, Kind::Realtime) => (Clock::Realtime(time), time.saturating_sub(self.offset)),
+            (true, Kind::Atomic) => {
+                let time = time.saturating_add_signed(-self.tai_ns());
+                (Clock::Realtime(time), time.saturating_sub(self.offset))
+            }
         })
     }
 
@@ -146,7 +158,7 @@ mod tests {
         for bad in [10, 12, 100, -1, i32::MAX] {
             assert_eq!(clocks.time(ClockId(bad), 7), Err(Errno::EINVAL), "{bad}");
         }
-        assert_eq!(clocks.time(ClockId(-2 << 2), 7), Ok(7));
+        assert_eq!(clocks.time(ClockId(-2 << 2), 7), Err(Errno::EINVAL));
     }
 
     #[test]
@@ -179,6 +191,7 @@ mod tests {
             Err(Errno::EINVAL)
         );
         let end = clocks.deadline(realtime, 501 * NS_PER_S, true, 2_000);
-        assert_eq!(end, Ok(NS_PER_S + 1_000 - 5));
+        let wall = Clock::Realtime(501 * NS_PER_S);
+        assert_eq!(end, Ok((wall, NS_PER_S + 1_000 - 5)));
     }
 }

@@ -13,18 +13,20 @@ mod calls;
 mod clocks;
 #[cfg(target_os = "none")]
 mod cntp;
+mod processor;
 mod sleepers;
 
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{dispatch_time, Caller, SysResult};
 use memmgr_api::UserMemory;
-use persona_component::{Component, Dataport, Env, EnvError, Replies};
+use persona_component::{Component, Dataport, Env, EnvError, Replies, UsageTable};
 use persona_ipc::Message;
 use timemgr_api::{timemgr_dispatch, TimeMgrService};
 
 use alarms::Alarms;
 use clocks::Clocks;
-use sleepers::Sleepers;
+use processor::Processes;
+use sleepers::{Clock, Sleep, Sleepers};
 
 /// The timer: one deadline, one interrupt.
 pub trait Timer {
@@ -44,6 +46,9 @@ pub struct Deps<M, C> {
     pub console: C,
 }
 
+/// A sleep on a clock of processor time is looked at this often at most, nanoseconds.
+const CPU_GRAIN: u64 = 4_000_000;
+
 /// Event of [`Component::notified`]: a component has written a new deadline.
 const ALARM_SET: u32 = 1 << 0;
 
@@ -56,8 +61,8 @@ pub struct TimeMgr<M, D> {
     clocks: Clocks,
     sleepers: Sleepers,
     alarms: Alarms,
-    /// What procmgr publishes of processes; without it nobody may set a clock.
-    proctable: Option<Dataport>,
+    /// What procmgr publishes of processes (without it nobody may set a clock), and the processor time they have used.
+    processes: Processes,
     /// Word 0: nanoseconds between monotonic time and 1970, for everyone to read.
     published: Option<Dataport>,
 }
@@ -92,7 +97,10 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             clocks: Clocks::new(env.bootargs().get("epoch").unwrap_or(b"0")),
             sleepers: Sleepers::new(usize::try_from(threads).unwrap_or(usize::MAX).min(1 << 16)),
             alarms: Alarms::new(&env),
-            proctable: env.dataport("proctable").ok(),
+            processes: Processes::new(
+                env.dataport("proctable").ok(),
+                env.dataport("usage").ok().map(UsageTable::new),
+            ),
             published: env.dataport("clock").ok(),
             env,
         };
@@ -109,14 +117,38 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
         }
     }
 
+    /// Wall-clock time has been set: whoever waits for a moment of it has to know.
+    fn clock_was_set(&mut self) {
+        self.publish();
+        self.sleepers.clock_set(self.clocks.offset());
+        self.alarms.fire_all();
+        self.tick();
+    }
+
     /// Ends what is due and sets the timer for what comes next.
     fn tick(&mut self) {
         let now = self.env.now_ns();
-        while let Some(thread) = self.sleepers.take_due(now) {
-            self.replies.complete(thread, 0);
+        while let Some((thread, sleep)) = self.sleepers.take_due(now) {
+            match self.left(&sleep, now) {
+                // A clock of processor time goes no faster than time; a sleep on it is looked at when it may be over.
+                Some(left) if left > 0 => {
+                    let deadline = now.saturating_add(left.max(CPU_GRAIN));
+                    self.sleepers.add(thread, Sleep { deadline, ..sleep });
+                }
+                _ => self.replies.complete(thread, 0),
+            }
         }
         self.alarms.fire(now);
         self.arm();
+    }
+
+    /// Nanoseconds that are left of a sleep on a clock of processor time; `None` for other clocks, and when its process is
+    /// gone.
+    fn left(&self, sleep: &Sleep, now: u64) -> Option<u64> {
+        match sleep.clock {
+            Clock::Processor(clock, end) => Some(end.saturating_sub(self.processes.time(&clock)?)),
+            _ => Some(sleep.deadline.saturating_sub(now)),
+        }
     }
 
     fn arm(&mut self) {

@@ -6,11 +6,26 @@ use alloc::vec::Vec;
 
 use lsyscall_abi::{ThreadIdx, Timespec, UserPtr};
 
+use crate::processor::Found;
+
+/// What a sleep is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Monotonic time.
+    Monotonic,
+    /// Until this wall-clock time, nanoseconds: its deadline changes when the clock is set.
+    Realtime(u64),
+    /// Until a clock of processor time shows this; its deadline is when to look next.
+    Processor(Found, u64),
+}
+
 /// A sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sleep {
     /// Monotonic time of its end, nanoseconds.
     pub(crate) deadline: u64,
+    /// What it is measured by.
+    pub(crate) clock: Clock,
     /// A relative sleep: where what is left is written if it is interrupted.
     pub(crate) remainder: Option<UserPtr<Timespec>>,
     /// The call it came by: address behind the svc, address of the request.
@@ -65,17 +80,32 @@ impl Sleepers {
         self.order.first().map(|&(deadline, _)| deadline)
     }
 
-    /// Wakes one whose time has come.
-    pub(crate) fn take_due(&mut self, now: u64) -> Option<ThreadIdx> {
+    /// Takes one whose time has come.
+    pub(crate) fn take_due(&mut self, now: u64) -> Option<(ThreadIdx, Sleep)> {
         let &(deadline, thread) = self
             .order
             .first()
             .filter(|(deadline, _)| *deadline <= now)?;
         self.order.remove(&(deadline, thread));
-        if let Some(state) = self.threads.get_mut(usize::from(thread)) {
-            *state = State::Awake;
+        let state = core::mem::take(self.threads.get_mut(usize::from(thread))?);
+        match state {
+            State::Asleep(sleep) => Some((ThreadIdx(thread), sleep)),
+            _ => None,
         }
-        Some(ThreadIdx(thread))
+    }
+
+    /// Wall-clock time has been set: its sleeps end earlier or later.
+    pub(crate) fn clock_set(&mut self, offset: u64) {
+        for (thread, state) in self.threads.iter_mut().enumerate() {
+            let State::Asleep(sleep) = state else {
+                continue;
+            };
+            if let Clock::Realtime(end) = sleep.clock {
+                self.order.remove(&(sleep.deadline, thread as u16));
+                sleep.deadline = end.saturating_sub(offset);
+                self.order.insert((sleep.deadline, thread as u16));
+            }
+        }
     }
 
     /// Ends a thread's sleep before its time; its sleep, if it slept.

@@ -19,6 +19,22 @@ fn set_timer(ticks: u64, on: bool) {
     }
 }
 
+/// Lets others run for a number of ticks of the counter.
+pub(crate) fn sleep(context: &mut Context, ticks: u64) -> Outcome {
+    let slot = context.slot();
+    init_thread::IRQ_CONTROL.get(TIMER_IRQ, &slot)?;
+    let handler = IrqHandler::from_bits(slot.index());
+    let notification = context.notification()?;
+    handler.set_notification(notification)?;
+    handler.ack()?;
+    set_timer(ticks, true);
+    notification.wait();
+    set_timer(0, false);
+    handler.ack()?;
+    handler.clear()?;
+    Ok(slot.delete()?)
+}
+
 pub(crate) fn timer(context: &mut Context) -> Outcome {
     let slot = context.slot();
     init_thread::IRQ_CONTROL.get(TIMER_IRQ, &slot)?;

@@ -8,6 +8,7 @@ mod objects;
 mod patches;
 mod registers;
 mod uart;
+mod usage;
 mod vspace;
 
 use alloc::format;
@@ -80,6 +81,9 @@ const TESTS: &[(&str, Test)] = &[
     ("timer_access", patches::timer_access),
     ("fpu_owner_deleted", patches::fpu_owner_deleted),
     ("retype_clears", patches::retype_clears),
+    ("processor_time", usage::processor_time),
+    ("shares", usage::shares),
+    ("yielding", usage::yielding),
     ("cost_of_a_call", message::measure),
     ("cost_of_a_system_call", patches::measure),
     ("cost_of_memory", patches::measure_memory),

@@ -7,6 +7,7 @@ use core::fmt::Write;
 use console_api::Console;
 use lsyscall_abi::{Errno, MountFlags, ThreadIdx};
 use memmgr_api::{Memory, MmStats, Space, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE};
+use persona_component::Usage;
 use procmgr_api::ProcEntry;
 
 use super::system::TICK;
@@ -91,6 +92,15 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         self.mem.mm_stats(Space::Thread(thread)).unwrap_or_default()
     }
 
+    /// What a process has used of the processor, or its thread if that is meant.
+    fn usage_of(&self, who: Who, process: &ProcEntry, thread: ThreadIdx) -> Usage {
+        if who.tid != 0 {
+            self.tasks.table.thread_usage(thread)
+        } else {
+            self.tasks.table.process_usage(process)
+        }
+    }
+
     /// Strings in a process's memory, as far as they can be read.
     fn strings(&self, thread: ThreadIdx, start: u64, end: u64) -> Vec<u8> {
         let len = end.saturating_sub(start).min(MAX_ARGS) as usize;
@@ -122,8 +132,13 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             ") {state} {} {} {} {terminal} {foreground} 0 ",
             p.ppid, p.pgid, p.sid
         );
-        let _ = write!(out, "{} 0 0 0 ", s.minor_faults);
-        let _ = write!(out, "{} {} 0 0 ", p.utime_ns / TICK, p.stime_ns / TICK);
+        let used = self.usage_of(who, p, thread);
+        let faults = s.minor_faults.saturating_add(p.faults);
+        let _ = write!(out, "{faults} {} 0 0 ", p.child_faults);
+        let times = [used.user, used.system, p.cutime_ns, p.cstime_ns];
+        for time in times {
+            let _ = write!(out, "{} ", time / TICK);
+        }
         let nice = i64::from(p.nice) - 20;
         let _ = write!(
             out,
@@ -244,7 +259,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             let _ = writeln!(out, "{name}:\t{mask:016x}");
         }
         out.bytes(b"NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n");
-        out.bytes(b"voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n");
+        let used = self.usage_of(who, p, thread);
+        let (own, others) = (used.voluntary, used.involuntary);
+        let _ = write!(
+            out,
+            "voluntary_ctxt_switches:\t{own}\nnonvoluntary_ctxt_switches:\t{others}\n"
+        );
         out.0
     }
 

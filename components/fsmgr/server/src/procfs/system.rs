@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use console_api::Console;
-use lsyscall_abi::Errno;
+use lsyscall_abi::{Errno, ThreadIdx};
 use memmgr_api::Memory;
 
 use crate::fd::MAX_FDS;
@@ -99,8 +99,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 "Num       RefCount Protocol Flags    Type St Inode Path\n"
             }
             SysFile::Uptime => {
-                let (up, busy) = (self.now(), self.busy_ns());
-                let idle = up.saturating_sub(busy);
+                let up = self.now();
+                let idle = self.idle_ns();
                 let hundredths = |ns: u64| (ns / 1_000_000_000, ns / TICK % 100);
                 let ((a, b), (c, d)) = (hundredths(up), hundredths(idle));
                 let _ = writeln!(out, "{a}.{b:02} {c}.{d:02}");
@@ -225,11 +225,27 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(fixed.as_bytes().to_vec())
     }
 
-    /// Time processes that live now have used, in nanoseconds.
-    fn busy_ns(&self) -> u64 {
-        let each = self.tasks.table.processes();
-        each.map(|p| p.utime_ns.saturating_add(p.stime_ns))
-            .fold(0, u64::saturating_add)
+    /// Time in which the processor had nothing to do, in nanoseconds.
+    fn idle_ns(&self) -> u64 {
+        let usage = self.tasks.table.usage();
+        usage.map_or(0, |usage| usage.idle().user)
+    }
+
+    /// User time, system time and switches of all threads there have been, times in nanoseconds.
+    fn busy(&self) -> (u64, u64, u64) {
+        let table = &self.tasks.table;
+        let header = table.header();
+        let [user, system] = header.ended_ns;
+        let mut sum = (user, system, header.ended_switches);
+        for index in (0..header.slots as usize).take(usize::from(u16::MAX)) {
+            if table.thread(index).is_some() {
+                let used = table.thread_usage(ThreadIdx(index as u16));
+                sum.0 = sum.0.saturating_add(used.user);
+                sum.1 = sum.1.saturating_add(used.system);
+                sum.2 = sum.2.saturating_add(used.voluntary + used.involuntary);
+            }
+        }
+        sum
     }
 
     fn meminfo(&mut self) -> Result<Vec<u8>, Errno> {
@@ -265,24 +281,15 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
 
     fn stat_text(&self) -> Vec<u8> {
         let header = self.tasks.table.header();
-        let user: u64 = self
-            .tasks
-            .table
-            .processes()
-            .map(|p| p.utime_ns / TICK)
-            .sum();
-        let system: u64 = self
-            .tasks
-            .table
-            .processes()
-            .map(|p| p.stime_ns / TICK)
-            .sum();
-        let idle = (self.now() / TICK).saturating_sub(user + system);
+        let (user, system, switches) = self.busy();
+        let (user, idle) = (user / TICK, self.idle_ns() / TICK);
+        // What is neither is the system's own: its start, and interrupts that nobody's call has caused.
+        let system = (system / TICK).max((self.now() / TICK).saturating_sub(user + idle));
         let boot = self.realtime_offset() / 1_000_000_000;
         let mut out = Text::default();
         let _ = writeln!(out, "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0");
         let _ = writeln!(out, "cpu0 {user} 0 {system} {idle} 0 0 0 0 0 0");
-        let _ = writeln!(out, "intr 0\nctxt 0\nbtime {boot}");
+        let _ = writeln!(out, "intr 0\nctxt {switches}\nbtime {boot}");
         let (created, running) = (header.created, header.running);
         let _ = writeln!(out, "processes {created}\nprocs_running {running}");
         out.bytes(b"procs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n");

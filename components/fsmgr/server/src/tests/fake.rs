@@ -235,6 +235,9 @@ impl MemMgrService for FakeMem {
             ..MmStats::default()
         })
     }
+    fn mm_counts(&mut self, _: Space) -> Result<(u64, u64), Errno> {
+        Ok((0, 8192))
+    }
     fn maps_after(&mut self, _: Space, addr: u64) -> Result<Option<MapsEntry>, Errno> {
         Ok((addr < 0x401000).then_some(MapsEntry {
             start: 0x400000,

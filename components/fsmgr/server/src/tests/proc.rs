@@ -45,7 +45,17 @@ fn processes_and_links() {
 #[test]
 fn the_system() {
     let mut r = Rig::new();
-    assert_eq!(r.slurp("/proc/uptime"), "5.00 5.00\n");
+    assert_eq!(r.slurp("/proc/uptime"), "5.00 2.00\n");
+    // Of 5 s nobody has used 1.25 s: the system has.
+    let stat = r.slurp("/proc/stat");
+    assert!(stat.starts_with("cpu  150 0 150 200 0 0 0 0 0 0\ncpu0 150 "));
+    assert!(stat.contains("ctxt 15\n"));
+    let stat = r.slurp("/proc/self/stat");
+    let times: Vec<&str> = stat.split(' ').skip(13).take(4).collect();
+    assert_eq!(times, ["150", "25", "0", "0"]);
+    let status = r.slurp("/proc/self/status");
+    assert!(status.contains("\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t8\n"));
+
     assert!(r
         .slurp("/proc/meminfo")
         .starts_with("MemTotal:          65536 kB\nMemFree:           32768 kB\n"));

@@ -3,11 +3,14 @@
 use lsyscall_abi::consts::USER_HZ;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, SysResult, OK};
-use memmgr_api::{Space, UserMemory};
 
 use crate::limits::{COUNT, NOFILE};
+use crate::usage::Used;
 use crate::{Parts, ProcMgr};
 
+const RUSAGE_SELF: i32 = 0;
+const RUSAGE_CHILDREN: i32 = -1;
+const RUSAGE_THREAD: i32 = 1;
 /// Highest RLIMIT_NOFILE (fs.nr_open).
 const NR_OPEN: u64 = 1 << 20;
 
@@ -91,29 +94,34 @@ impl<P: Parts> ProcMgr<P> {
         who: i32,
         usage: UserPtr<Rusage>,
     ) -> SysResult {
-        let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
-        let times = match who {
-            0 | 1 => (0, 0),
-            -1 => process.children_times,
+        let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
+        let used = match who {
+            RUSAGE_SELF => self.process_used(p),
+            RUSAGE_THREAD if process.threads.len() > 1 => {
+                // Faults are counted for the whole address space.
+                let peak = self.memory_used(p).peak.max(process.used.peak);
+                Used {
+                    peak,
+                    ..self.thread_used(c.thread)
+                }
+            }
+            RUSAGE_THREAD => self.process_used(p),
+            RUSAGE_CHILDREN => process.children_used,
             _ => return Err(Errno::EINVAL),
         };
-        self.mem.copy_out(
-            Space::Thread(c.thread),
-            usage.addr(),
-            &crate::wait::rusage_bytes(times),
-        )?;
+        self.put(c, usage, &used.rusage())?;
         OK
     }
 
     pub(super) fn sys_times(&mut self, c: &Caller, buf: UserPtr<Tms>) -> SysResult {
         const TICK_NS: u64 = 1_000_000_000 / USER_HZ;
-        let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
-        let (user, system) = process.children_times;
+        let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
+        let (own, children) = (self.processor_used(p), process.children_used);
         let tms = Tms {
-            utime: 0,
-            stime: 0,
-            cutime: (user / TICK_NS) as i64,
-            cstime: (system / TICK_NS) as i64,
+            utime: (own.user / TICK_NS) as i64,
+            stime: (own.system / TICK_NS) as i64,
+            cutime: (children.user / TICK_NS) as i64,
+            cstime: (children.system / TICK_NS) as i64,
         };
         self.put_opt(c, buf, &tms)?;
         Ok((self.now() / TICK_NS).into())

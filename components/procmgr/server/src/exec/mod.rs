@@ -235,6 +235,8 @@ impl<P: Parts> ProcMgr<P> {
             thread.altstack = (0, 2, 0);
             thread.fault = (0, 0);
         }
+        let used = self.memory_used(p);
+        self.note_used(p, &used);
         let new_space = Rc::new(image.space);
         let old_space = if let Some(process) = self.process_mut(p) {
             process.actions.reset_for_exec();

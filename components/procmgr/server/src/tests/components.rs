@@ -273,6 +273,9 @@ impl MemMgr for Fake {
     fn stats(&self) -> Result<MemStats, Errno> {
         Ok(MemStats::default())
     }
+    fn mm_counts(&self, _: Space) -> Result<(u64, u64), Errno> {
+        Ok((3, 40960))
+    }
     fn set_limits(&self, _: Space, _: u64, _: u64, _: u64) -> Result<(), Errno> {
         Ok(())
     }

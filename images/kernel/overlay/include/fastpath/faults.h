@@ -14,6 +14,7 @@
 #include <api/faults.h>
 #include <fastpath/fastpath.h>
 #include <fastpath/ready.h>
+#include <usage/usage.h>
 
 /* Who gets a fault, and through what. */
 typedef struct fault_receiver {
@@ -74,6 +75,7 @@ enterFaultReceiver(fault_receiver_t *receiver, word_t label, word_t length)
     mdb_node_ptr_mset_mdbNext_mdbRevocable_mdbFirstBadged(
         &replySlot->cteMDBNode, CTE_REF(callerSlot), 1, 1);
 
+    countTime(systemBucket(ksBucket));
     thread_state_ptr_set_tsType_np(&dest->tcbState, ThreadState_Running);
     asid.words[0] = cap_page_global_directory_cap_get_capPGDMappedASID(receiver->vtable);
     switchToThread_fp(dest, cap_vtable_cap_get_vspace_root_fp(receiver->vtable), asid);
@@ -98,6 +100,7 @@ doFastFaultReply(word_t fault_type, tcb_t *faulter)
     if (fault_type == seL4_Fault_UnknownSyscall) {
         setRegister(faulter, X0, getRegister(NODE_STATE(ksCurThread), msgRegisters[0]));
     }
+    countTime(&faulter->tcbUsage->user);
     faulter->tcbFault = seL4_Fault_NullFault_new();
     setRegister(faulter, ELR_EL1, getRegister(faulter, FaultInstruction));
 }

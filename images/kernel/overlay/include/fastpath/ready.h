@@ -8,9 +8,11 @@
 #include <util.h>
 #include <model/statedata.h>
 #include <object/structures.h>
+#include <usage/share.h>
 
 /* Must the scheduler be asked who runs when the current thread blocks, or is it this one? Yes if
- * it is below the current thread, and a thread above it is in the ready queues. */
+ * it is below the current thread, and a thread above it is in the ready queues, or one beside it
+ * that may have to go first. */
 static inline bool_t mustSchedule(tcb_t *next)
 {
     word_t dom = maxDom ? ksCurDomain : 0;
@@ -21,8 +23,9 @@ static inline bool_t mustSchedule(tcb_t *next)
         return false;
     }
     index = (wordBits - 1) - clzl(l1);
-    highest = (wordBits - 1) - clzl(NODE_STATE(ksReadyQueuesL2Bitmap[dom][index]));
-    return (l1index_to_prio(index) | highest) > next->tcbPriority;
+    highest = l1index_to_prio(index) |
+              ((wordBits - 1) - clzl(NODE_STATE(ksReadyQueuesL2Bitmap[dom][index])));
+    return highest > next->tcbPriority || (highest == next->tcbPriority && ksAskScheduler);
 }
 
 #endif /* __FASTPATH_READY_H */
