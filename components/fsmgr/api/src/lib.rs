@@ -174,6 +174,9 @@ wire_struct! {
     }
 }
 
+/// [`FsEvent::signal`]: no signal, but the thread has got a new name, which [`FsMgr::new_name`] tells.
+pub const NEW_NAME: u8 = 128;
+
 /// What the first process has as its standard input and output.
 pub const STDIO_TTY: u8 = 0;
 /// The host's input and output as a pipe: no terminal.
@@ -220,5 +223,8 @@ interface! {
         16 => fn signals_pending(thread: ThreadIdx, pending: u64) -> ();
         /// The answer to [`SignalWish::take`]: the signal taken, `None` if none was pending; and what is pending now.
         17 => fn give_signal(thread: ThreadIdx, signal: Option<TakenSignal>, pending: u64) -> ();
+        /// The name written to the thread's /proc/PID/comm, NUL padded, as two words; told once, after an event
+        /// [`NEW_NAME`].
+        40 => fn new_name(thread: ThreadIdx) -> Option<(u64, u64)>;
     }
 }

@@ -136,7 +136,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     Io::Wait
                 })
             }
-            Object::Socket(socket) => self.write_socket(&Rc::clone(socket), src),
+            Object::Socket(socket) => self.write_socket(thread, &Rc::clone(socket), src),
             Object::Directory | Object::PathOnly => Err(Errno::EBADF),
             Object::Inotify(_) => Err(Errno::EBADF),
             Object::Timer(_) | Object::Epoll(_) | Object::Signal(_) => Err(Errno::EINVAL),

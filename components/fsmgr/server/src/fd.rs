@@ -30,6 +30,8 @@ pub struct FdTable {
     pub nofile: u64,
     /// RLIMIT_FSIZE.
     pub fsize: u64,
+    /// What was read and written by calls with these descriptors: bytes read, bytes written, reads, writes.
+    pub moved: [u64; 4],
 }
 
 impl FdTable {
@@ -41,6 +43,7 @@ impl FdTable {
             hint: 0,
             nofile: DEFAULT_NOFILE,
             fsize: u64::MAX,
+            moved: [0; 4],
         }
     }
 
@@ -58,6 +61,7 @@ impl FdTable {
             hint: self.hint,
             nofile: self.nofile,
             fsize: self.fsize,
+            moved: [0; 4],
         })
     }
 

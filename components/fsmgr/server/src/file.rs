@@ -64,7 +64,11 @@ pub enum Object {
 
 /// Counts descriptions.
 #[derive(Default)]
-pub struct FileCount(Cell<u64>);
+pub struct FileCount {
+    count: Cell<u64>,
+    /// A socket's description was closed since somebody looked.
+    pub socket_closed: Cell<bool>,
+}
 
 impl FileCount {
     /// Descriptions there may be at a time (/proc/sys/fs/file-max).
@@ -72,7 +76,7 @@ impl FileCount {
 
     /// Descriptions alive.
     pub fn get(&self) -> u64 {
-        self.0.get()
+        self.count.get()
     }
 }
 
@@ -114,11 +118,11 @@ impl File {
         path: Path,
         flags: OpenFlags,
     ) -> Result<Rc<File>, Errno> {
-        if count.0.get() >= FileCount::MAX {
+        if count.get() >= FileCount::MAX {
             return Err(Errno::ENFILE);
         }
         headroom()?;
-        count.0.set(count.0.get() + 1);
+        count.count.set(count.get() + 1);
         let kept = flags
             - OpenFlags::CREAT
             - OpenFlags::EXCL
@@ -260,7 +264,8 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        self.count.0.set(self.count.0.get().saturating_sub(1));
+        let count = &self.count.count;
+        count.set(count.get().saturating_sub(1));
         for item in self.watchers.take() {
             if let Some(item) = item.upgrade() {
                 if let Some(epoll) = item.instance() {
@@ -288,7 +293,10 @@ impl Drop for File {
                 inode.writers.set(inode.writers.get() - 1);
             }
             Object::Pipe(pipe) => pipe.close_end(flags.reads(), flags.writes()),
-            Object::Socket(socket) => socket.close(),
+            Object::Socket(socket) => {
+                self.count.socket_closed.set(true);
+                socket.close();
+            }
             Object::Tty(tty) => {
                 if let Some(master) = &tty.master {
                     master.slave_closed();

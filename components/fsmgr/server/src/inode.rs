@@ -124,6 +124,10 @@ pub struct Super {
     pub size_limit: Cell<u64>,
     /// Bytes its files hold, by their sizes.
     pub used: Cell<u64>,
+    /// Inodes it may have (tmpfs's `nr_inodes=`), `u64::MAX` for no limit of its own.
+    pub inode_limit: Cell<u64>,
+    /// Inodes it has.
+    pub inodes: Cell<u64>,
     /// Where memory objects go.
     pub graveyard: Rc<Graveyard>,
     /// Shared numbers.
@@ -142,6 +146,8 @@ impl Super {
             root: RefCell::new(None),
             size_limit: Cell::new(u64::MAX),
             used: Cell::new(0),
+            inode_limit: Cell::new(u64::MAX),
+            inodes: Cell::new(0),
             graveyard: Rc::clone(graveyard),
             counters: Rc::clone(counters),
         })
@@ -150,7 +156,7 @@ impl Super {
     /// Makes an inode with a number of its own. `ENOSPC` when there are too many.
     pub fn inode(self: &Rc<Self>, init: InodeInit, kind: Kind) -> Result<Rc<Inode>, Errno> {
         let counters = &self.counters;
-        if counters.inodes.get() >= counters.limit {
+        if counters.inodes.get() >= counters.limit || self.inodes.get() >= self.inode_limit.get() {
             return Err(Errno::ENOSPC);
         }
         headroom()?;
@@ -162,6 +168,7 @@ impl Super {
     /// Makes an inode with a given number; not bounded, for inodes that exist only while they are used.
     pub fn inode_numbered(self: &Rc<Self>, ino: u64, init: InodeInit, kind: Kind) -> Rc<Inode> {
         self.counters.inodes.set(self.counters.inodes.get() + 1);
+        self.inodes.set(self.inodes.get() + 1);
         Rc::new(Inode {
             ino,
             sb: Rc::clone(self),
@@ -359,6 +366,8 @@ impl Drop for Inode {
     fn drop(&mut self) {
         let counters = &self.sb.counters;
         counters.inodes.set(counters.inodes.get().saturating_sub(1));
+        let own = &self.sb.inodes;
+        own.set(own.get().saturating_sub(1));
         if let Kind::File(data) = &self.kind {
             let used = &self.sb.used;
             used.set(used.get().saturating_sub(data.size.get()));

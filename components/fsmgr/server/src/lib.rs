@@ -302,7 +302,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         let start = self.start(c, dirfd, &name)?;
         let creds = &self.thread(c)?.creds;
-        self.walker(c, creds)?.full(&start, name, follow)
+        let found = self.walker(c, creds)?.full(&start, name, follow)?;
+        found.mount.expiring.set(false);
+        Ok(found)
     }
 
     /// Remembers the name of a file that is about to be mapped, for /proc/PID/maps.
@@ -337,6 +339,20 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 target,
                 signal,
                 code: lsyscall_abi::SI_KERNEL,
+            });
+        }
+        self.events_out.signal();
+    }
+
+    /// Something for procmgr to ask about, which is no signal.
+    fn send_note(&mut self, thread: ThreadIdx, note: u8) {
+        let target = Target::Thread(thread);
+        let known = |e: &FsEvent| e.target == target && e.signal == note;
+        if !self.events.iter().any(known) {
+            self.events.push_back(FsEvent {
+                target,
+                signal: note,
+                code: 0,
             });
         }
         self.events_out.signal();

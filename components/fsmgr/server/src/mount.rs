@@ -27,6 +27,8 @@ pub struct Mount {
     pub flags: Cell<MountFlags>,
     /// What mount(2) was told the source is.
     pub source: Vec<u8>,
+    /// Marked by MNT_EXPIRE and not looked at since.
+    pub expiring: Cell<bool>,
 }
 
 impl Mount {
@@ -122,6 +124,7 @@ impl Namespace {
             at: RefCell::new(None),
             flags: Cell::new(flags),
             source: source.to_vec(),
+            expiring: Cell::new(false),
         })
     }
 

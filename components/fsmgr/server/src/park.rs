@@ -28,6 +28,8 @@ pub struct Wait {
     pub mask: Option<u64>,
     /// Signals of which procmgr is to take one for it.
     pub take: Option<u64>,
+    /// It waits for a record lock: the waiting and the holding descriptor table.
+    pub lock: Option<(u64, u64)>,
 }
 
 /// What a call had done before it waited.
@@ -61,6 +63,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             restart: wait.restart.unwrap_or(Errno::ERESTARTSYS),
             mask: wait.mask,
             take: wait.take,
+            lock: wait.lock,
+            batch: (0, None),
             ticket,
         });
         if wait.mask.is_some() || wait.take.is_some() {
@@ -121,6 +125,24 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
 
     /// Ends every entry: runs noted threads' calls again, gives memory objects back, announces deadlines.
     pub(crate) fn settle(&mut self) {
+        loop {
+            self.run_noted();
+            self.bury_pairs();
+            if self.vfs.files.socket_closed.replace(false) && self.vfs.in_flight.any() {
+                drop(self.vfs.in_flight.take_garbage());
+            }
+            // The end of some may have woken others.
+            if self.vfs.run.is_empty() {
+                break;
+            }
+        }
+        while let Some(vmo) = self.vfs.graveyard.pop() {
+            let _ = self.mem.vmo_drop(vmo);
+        }
+        self.timers.announce();
+    }
+
+    fn run_noted(&mut self) {
         while let Some((thread, ticket)) = self.vfs.run.pop() {
             let meant = self.tasks.get(thread).ok().and_then(|t| t.parked.as_ref());
             if meant.is_none_or(|p| p.ticket != ticket) {
@@ -141,10 +163,5 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 self.replies.complete(thread, value as i64);
             }
         }
-        self.bury_pairs();
-        while let Some(vmo) = self.vfs.graveyard.pop() {
-            let _ = self.mem.vmo_drop(vmo);
-        }
-        self.timers.announce();
     }
 }

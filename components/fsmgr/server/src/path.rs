@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use fsmgr_api::Creds;
+use lsyscall_abi::consts::mode::{S_ISVTX, S_IWOTH};
 use lsyscall_abi::{Errno, MountFlags, ThreadIdx, NAME_MAX};
 
 use crate::dentry::Dentry;
@@ -235,6 +236,18 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// What /proc/sys/fs/protected_symlinks says (proc(5)): at the end of a name, in a sticky directory that all may write,
+    /// only links of one's own or of the directory's owner are followed. `EACCES`.
+    pub fn may_follow(&self, dir: &Path, link: &Path) -> Result<(), Errno> {
+        let (parent, owner) = (dir.inode(), link.inode().uid.get());
+        let shared = parent.mode.get() & (S_ISVTX | S_IWOTH) == S_ISVTX | S_IWOTH;
+        if !shared || owner == self.creds.uid || owner == parent.uid.get() {
+            Ok(())
+        } else {
+            Err(Errno::EACCES)
+        }
+    }
+
     /// Resolves a whole path name; a symbolic link at its end is followed if `follow` or if a slash follows it.
     pub fn full(&self, start: &Path, name: Vec<u8>, follow: bool) -> Result<Path, Errno> {
         let mut parent = self.parent(start, name)?;
@@ -243,6 +256,7 @@ impl<'a> Walker<'a> {
             if !found.inode().is_link() || !(follow || parent.slash) {
                 return Self::checked(found, parent.slash);
             }
+            self.may_follow(&parent.dir, &found)?;
             match self.follow(&found)? {
                 Target::Jump(place) => return Self::checked(place, parent.slash),
                 Target::Text(text) => {

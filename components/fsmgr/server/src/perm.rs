@@ -128,6 +128,15 @@ pub fn chmod_mode(inode: &Inode, creds: &Creds, mode: u32) -> u32 {
     }
 }
 
+/// The mode of a new file of a group: set-group-id is for members.
+pub fn created_mode(mode: u32, creds: &Creds, gid: u32) -> u32 {
+    if in_group(creds, gid) || capable(creds, CAP_FSETID) {
+        mode
+    } else {
+        mode & !S_ISGID
+    }
+}
+
 /// The mode after a write or a change of owner by an ordinary user: set-id bits go.
 pub fn without_set_id(mode: u32) -> u32 {
     let mode = mode & !S_ISUID;

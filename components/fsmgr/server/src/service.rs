@@ -174,6 +174,8 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
             creds: Rc::new(Creds::ROOT),
             signals: SignalState::default(),
             exe: None,
+            oom_adjust: Cell::new(0),
+            new_name: Cell::new(None),
             parked: None,
         };
         self.tasks.put(thread, new)?;
@@ -220,6 +222,8 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
             creds: Rc::clone(&old.creds),
             signals: SignalState::default(),
             exe: old.exe.clone(),
+            oom_adjust: old.oom_adjust.clone(),
+            new_name: Cell::new(None),
             parked: None,
         };
         if let Some(exe) = &new.exe {
@@ -304,6 +308,13 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         let Some(parked) = self.unpark(thread) else {
             return Ok(None);
         };
+        if parked.batch.0 > 0 {
+            let sent = parked.batch.0;
+            drop(parked);
+            self.replies.complete(thread, sent.into());
+            self.settle();
+            return Ok(None);
+        }
         if parked.progress > 0 {
             // It has moved bytes: that is how it ends, whatever interrupted it.
             let moved = i64::try_from(parked.progress).unwrap_or(i64::MAX);
@@ -372,6 +383,10 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         }
         self.settle();
         Ok(())
+    }
+
+    fn new_name(&mut self, thread: ThreadIdx) -> Result<Option<(u64, u64)>, Errno> {
+        Ok(self.tasks.get(thread)?.new_name.take())
     }
 
     fn exec_path(&mut self, token: u32) -> Result<Bytes, Errno> {

@@ -51,6 +51,10 @@ pub struct Parked {
     pub mask: Option<u64>,
     /// Signals of which procmgr is to take one for it.
     pub take: Option<u64>,
+    /// Waits for a record lock: its descriptor table, and the one that holds the lock.
+    pub lock: Option<(u64, u64)>,
+    /// Of a call with many messages: those that went, and when to stop.
+    pub batch: (u32, Option<u64>),
     /// Tells it from earlier calls.
     pub ticket: u64,
 }
@@ -67,6 +71,10 @@ pub struct Thread {
     pub signals: SignalState,
     /// What it executes.
     pub exe: Option<Path>,
+    /// /proc/PID/oom_score_adj: kept, and without effect.
+    pub oom_adjust: Cell<i32>,
+    /// A name written to /proc/PID/comm that procmgr has not taken yet.
+    pub new_name: Cell<Option<(u64, u64)>>,
     /// The call that waits.
     pub parked: Option<Parked>,
 }
@@ -102,6 +110,19 @@ impl Tasks {
             .get_mut(thread.index())
             .and_then(Option::as_mut)
             .ok_or(Errno::ESRCH)
+    }
+
+    /// The table that holds the record lock for which a thread of this table waits.
+    pub fn waits_for(&self, table: u64) -> Option<u64> {
+        let parked = self
+            .threads
+            .iter()
+            .flatten()
+            .filter_map(|t| t.parked.as_ref());
+        let mut locks = parked.filter_map(|p| p.lock);
+        locks
+            .find(|(waits, _)| *waits == table)
+            .map(|(_, holds)| holds)
     }
 
     /// Puts a thread in its place; returns what was there. `EINVAL` if there is no such place.

@@ -24,6 +24,11 @@ impl RunList {
         self.threads.borrow_mut().push_back((thread, ticket));
     }
 
+    /// Whether nobody is noted.
+    pub fn is_empty(&self) -> bool {
+        self.threads.borrow().is_empty()
+    }
+
     /// The next thread.
     pub fn pop(&self) -> Option<(ThreadIdx, u64)> {
         self.threads.borrow_mut().pop_front()

@@ -119,5 +119,10 @@ interface! {
         38 => fn grow_heap(addr: u64, bytes: u64) -> u64;
         /// Of a space: page faults served, and the most bytes that were present at once.
         50 => fn mm_counts(space: Space) -> (u64, u64);
+        /// The first offset from `off` on at which the object has a page (`data`) or has none; `None` if it has a page
+        /// nowhere behind. For SEEK_DATA and SEEK_HOLE.
+        60 => fn vmo_seek(vmo: Vmo, off: u64, data: bool) -> Option<u64>;
+        /// Whether any address space maps the object.
+        61 => fn vmo_is_mapped(vmo: Vmo) -> bool;
     }
 }

@@ -192,6 +192,21 @@ impl<M: Machine> MemMgrService for Server<M> {
         Ok(self.core.objects.get(vmo.0)?.pages.len())
     }
 
+    fn vmo_is_mapped(&mut self, vmo: Vmo) -> Result<bool, Errno> {
+        Ok(!self.core.objects.mappers(vmo.0).is_empty())
+    }
+
+    fn vmo_seek(&mut self, vmo: Vmo, off: u64, data: bool) -> Result<Option<u64>, Errno> {
+        let pages = &self.core.objects.get(vmo.0)?.pages;
+        let first = off / PAGE_SIZE;
+        let found = if data {
+            pages.next(first, u64::MAX).map(|(page, _)| page)
+        } else {
+            pages.next_empty(first)
+        };
+        Ok(found.map(|page| page.saturating_mul(PAGE_SIZE).max(off)))
+    }
+
     fn vmo_zero(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<(), Errno> {
         let end = off.checked_add(len).ok_or(Errno::EINVAL)?;
         let end = end.min(self.core.objects.get(vmo.0)?.size.max(off));

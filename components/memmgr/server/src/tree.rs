@@ -146,6 +146,23 @@ impl<T: Slot> Tree<T> {
         }
         None
     }
+
+    /// The first index from `first` on without a value.
+    pub fn next_empty(&self, first: u64) -> Option<u64> {
+        let mut at = first;
+        for (&key, leaf) in self.leaves.range(first / LEAF..) {
+            if key != at / LEAF {
+                break;
+            }
+            let from = (at % LEAF) as usize;
+            let empty = leaf.slots.iter().skip(from).position(T::is_empty);
+            if let Some(found) = empty {
+                return Some(at + found as u64);
+            }
+            at = (key + 1).checked_mul(LEAF)?;
+        }
+        Some(at)
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +175,21 @@ mod tests {
         fn is_empty(&self) -> bool {
             *self == 0
         }
+    }
+
+    #[test]
+    fn gaps_are_found() {
+        let mut tree = Tree::new();
+        assert_eq!(tree.next_empty(7), Some(7));
+        for i in 0..LEAF + 2 {
+            tree.set(i, 1u32);
+        }
+        assert_eq!(tree.next_empty(3), Some(LEAF + 2));
+        assert_eq!(tree.next_empty(LEAF + 5), Some(LEAF + 5));
+        tree.set(LEAF - 1, 0);
+        assert_eq!(tree.next_empty(3), Some(LEAF - 1));
+        assert_eq!(tree.next(LEAF - 1, u64::MAX), Some((LEAF, 1)));
+        assert_eq!(tree.next_empty(LEAF), Some(LEAF + 2));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! News from below: faults that are signals, terminal signals, broken pipes.
 
-use fsmgr_api::{FsMgr, TakenSignal, Target};
+use fsmgr_api::{FsMgr, TakenSignal, Target, NEW_NAME};
 use lsyscall_abi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
 use lsyscall_abi::{SigSet, Signal, ThreadIdx};
 use memmgr_api::{FaultKind, MemEvent, MemMgr};
 
+use crate::exec::comm_of;
 use crate::machine::Machine;
 use crate::signal::Info;
 use crate::state::{ProcIdx, State};
@@ -72,6 +73,12 @@ impl<P: Parts> ProcMgr<P> {
     /// Takes what fsmgr has to tell.
     pub(crate) fn take_fs_events(&mut self) {
         while let Ok(Some(event)) = self.fs.next_event() {
+            if event.signal == NEW_NAME {
+                if let Target::Thread(t) = event.target {
+                    self.renamed(t);
+                }
+                continue;
+            }
             let signal = Signal(i32::from(event.signal));
             if !signal.is_valid() {
                 if let Target::Thread(t) = event.target {
@@ -98,6 +105,33 @@ impl<P: Parts> ProcMgr<P> {
                 }
             }
             self.drain();
+        }
+    }
+
+    /// A thread's name was written to /proc/PID/comm.
+    fn renamed(&mut self, t: ThreadIdx) {
+        let Ok(Some((low, high))) = self.fs.new_name(t) else {
+            return;
+        };
+        let mut name = [0; 16];
+        for (to, word) in name.chunks_exact_mut(8).zip([low, high]) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        self.set_name(
+            t,
+            comm_of(name.split(|b| *b == 0).next().unwrap_or_default()),
+        );
+    }
+
+    /// Gives a thread a name; the first thread's is its process's.
+    pub(crate) fn set_name(&mut self, t: ThreadIdx, comm: [u8; 16]) {
+        let Some(thread) = self.thread_mut(t) else {
+            return;
+        };
+        thread.comm = comm;
+        let (tid, p) = (thread.tid, thread.process);
+        if let Some(process) = self.process_mut(p).filter(|p| p.pid == tid) {
+            process.comm = comm;
         }
     }
 

@@ -8,7 +8,7 @@ use fsmgr_api::Target as SignalTarget;
 use lsyscall_abi::consts::cap::CAP_FSETID;
 use lsyscall_abi::consts::inotify::{IN_ACCESS, IN_ATTRIB, IN_MODIFY};
 use lsyscall_abi::consts::mode::{S_IFMT, S_ISGID, S_ISUID};
-use lsyscall_abi::consts::seals::{F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE};
+use lsyscall_abi::consts::seals::{F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE};
 use lsyscall_abi::consts::utime::{UTIME_NOW, UTIME_OMIT};
 use lsyscall_abi::signal::SIGXFSZ;
 use lsyscall_abi::{
@@ -255,11 +255,20 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if offset < 0 || len <= 0 {
             return Err(Errno::EINVAL);
         }
-        let known = FallocMode::KEEP_SIZE | FallocMode::PUNCH_HOLE | FallocMode::ZERO_RANGE;
         let punch = mode.contains(FallocMode::PUNCH_HOLE);
-        let zero = mode.contains(FallocMode::ZERO_RANGE);
-        if !known.contains(mode) || (punch && (zero || !mode.contains(FallocMode::KEEP_SIZE))) {
+        if mode.has_unknown()
+            || (punch
+                && (mode.contains(FallocMode::ZERO_RANGE) || !mode.contains(FallocMode::KEEP_SIZE)))
+        {
             return Err(Errno::EOPNOTSUPP);
+        }
+        let alone = |what| mode.contains(what) && mode != what;
+        if alone(FallocMode::COLLAPSE_RANGE)
+            || alone(FallocMode::INSERT_RANGE)
+            || (mode.contains(FallocMode::UNSHARE_RANGE)
+                && !(FallocMode::UNSHARE_RANGE | FallocMode::KEEP_SIZE).contains(mode))
+        {
+            return Err(Errno::EINVAL);
         }
         if !file.writes() {
             return Err(Errno::EBADF);
@@ -267,6 +276,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         match file.object {
             Object::Regular => {}
             Object::Pipe(_) => return Err(Errno::ESPIPE),
+            Object::Directory => return Err(Errno::EISDIR),
             _ => return Err(Errno::ENODEV),
         }
         let inode = file.inode();
@@ -276,10 +286,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if end > MAX_FILE_SIZE {
             return Err(Errno::EFBIG);
         }
-        if data.seals.get() & F_SEAL_WRITE != 0 && (punch || zero) {
+        // What Linux's tmpfs can: no more than this.
+        if !(FallocMode::KEEP_SIZE | FallocMode::PUNCH_HOLE).contains(mode) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if data.seals.get() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 && punch {
             return Err(Errno::EPERM);
         }
-        if punch || zero {
+        if punch {
             let inside = end.min(data.size.get());
             if offset < inside {
                 data.dense.set(false);
@@ -290,7 +304,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         if !punch {
             let growth = end.saturating_sub(data.size.get());
-            if growth > self.mem.stats()?.free {
+            let sb = &inode.sb;
+            let room = sb.size_limit.get().saturating_sub(sb.used.get());
+            if growth > room.min(self.mem.stats()?.free) {
                 return Err(Errno::ENOSPC);
             }
             if !mode.contains(FallocMode::KEEP_SIZE) && growth > 0 {

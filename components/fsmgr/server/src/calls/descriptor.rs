@@ -233,7 +233,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Err(Errno::EPERM);
         }
         if seals & F_SEAL_WRITE != 0 && data.mapped_writable.get() {
-            return Err(Errno::EBUSY);
+            let vmo = data.vmo.borrow().as_ref().map(VmoRef::id);
+            if vmo.is_some_and(|vmo| self.mem.vmo_is_mapped(vmo).unwrap_or(true)) {
+                return Err(Errno::EBUSY);
+            }
+            data.mapped_writable.set(false);
         }
         let mut all = data.seals.get() | seals;
         if seals & F_SEAL_EXEC != 0 && file.inode().mode.get() & 0o111 != 0 {
@@ -315,24 +319,45 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             F_RDLCK | F_WRLCK => {}
             _ => return Err(Errno::EINVAL),
         }
-        if locks.conflict(&want).is_none() {
+        let Some(obstacle) = locks.conflict(&want) else {
             locks.set(want)?;
             if by_description {
                 file.locked.set(true);
             }
             return OK;
-        }
+        };
         if matches!(cmd, F_SETLK | F_OFD_SETLK) {
             return Err(Errno::EAGAIN);
         }
-        self.park_on_lock(c, file)
+        let mut edge = None;
+        if let (Owner::Table(_), Owner::Table(holder)) = (owner, obstacle.owner) {
+            if self.would_deadlock(table, holder) {
+                return Err(Errno::EDEADLK);
+            }
+            edge = Some((table, holder));
+        }
+        self.park_on_lock(c, file, edge)
     }
 
-    fn park_on_lock(&mut self, c: &Caller, file: &Rc<File>) -> SysResult {
+    /// Whether whoever holds a lock waits, perhaps through others, for one of `table`. Linux follows ten, too.
+    fn would_deadlock(&self, table: u64, holder: u64) -> bool {
+        let mut at = holder;
+        for _ in 0..10 {
+            match self.tasks.waits_for(at) {
+                Some(next) if next == table => return true,
+                Some(next) => at = next,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn park_on_lock(&mut self, c: &Caller, file: &Rc<File>, lock: Option<(u64, u64)>) -> SysResult {
         let ticket = self.ticket();
         self.vfs.locks(file.inode()).queue.add(c.thread, ticket);
         let wait = Wait {
             file: Some(Rc::clone(file)),
+            lock,
             ..Wait::default()
         };
         self.park_ticket(c, wait)
@@ -358,7 +383,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if operation & LOCK_NB != 0 {
             return Err(Errno::EAGAIN);
         }
-        self.park_on_lock(c, &file)
+        self.park_on_lock(c, &file, None)
     }
 
     /// Gives two descriptions the two lowest descriptors and tells the program.

@@ -15,10 +15,10 @@ use super::rw::Pieces;
 use crate::file::File;
 use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
-use crate::park::{Before, Wait};
+use crate::park::Before;
 use crate::unix::data::Received;
 use crate::unix::message::{address, parse_control, Control, SCM_CREDENTIALS, SCM_RIGHTS};
-use crate::unix::{Socket, State, BUFFER};
+use crate::unix::{PeerCreds, Socket, State, BUFFER};
 use crate::FsMgr;
 
 /// Flags of send(2) and recv(2).
@@ -40,6 +40,7 @@ const MAX_CONTROL: usize = 10_240;
 struct Outgoing {
     to: Option<Rc<Socket>>,
     rights: Vec<Rc<File>>,
+    creds: PeerCreds,
     flags: u32,
 }
 
@@ -72,12 +73,16 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             let sent = match pieces.as_slice() {
                 [one] => {
                     let src = Src::User(c.thread, one.addr, one.len).part(done, part);
-                    self.deliver(socket, out.to.as_ref(), src, &mut rights)
+                    self.deliver(socket, out.to.as_ref(), src, &mut rights, out.creds)
                 }
                 _ => match self.gather(c, pieces, done, part) {
-                    Ok(data) => {
-                        self.deliver(socket, out.to.as_ref(), Src::Bytes(&data), &mut rights)
-                    }
+                    Ok(data) => self.deliver(
+                        socket,
+                        out.to.as_ref(),
+                        Src::Bytes(&data),
+                        &mut rights,
+                        out.creds,
+                    ),
                     Err(e) => Err(e),
                 },
             };
@@ -96,14 +101,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     };
                 }
                 Ok(_) => {
-                    let wait = Wait {
-                        file: Some(Rc::clone(file)),
-                        progress: done as u64,
-                        ..Wait::default()
-                    };
                     let target = out.to.clone().or_else(|| socket.other());
                     let target = target.unwrap_or_else(|| Rc::clone(socket));
-                    return self.park(c, &target.queue, wait);
+                    let timeout = socket.send_timeout.get();
+                    return self.park_socket(c, file, &target.queue, before, done, timeout);
                 }
                 Err(_) if done > 0 => return Ok(done).done(),
                 Err(e) => {
@@ -177,6 +178,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let out = Outgoing {
             to,
             rights: Vec::new(),
+            creds: self.sender(c.thread)?,
             flags,
         };
         self.send_pieces(c, &file, before, &Self::one(buf)?, out)
@@ -196,6 +198,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let to = self.destination(c, socket, UserSlice::new(head.name, name_len))?;
         let pieces = self.message_pieces(c, &head)?;
         let mut rights = Vec::new();
+        let mut creds = self.sender(c.thread)?;
         let len = usize::try_from(head.controllen).unwrap_or(usize::MAX);
         // What travels with the first byte went with it, if the call has waited since.
         if head.control != 0 && len > 0 && before.progress == 0 {
@@ -205,11 +208,20 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             let mut raw = buffer(len)?;
             self.mem
                 .copy_in(Space::Thread(c.thread), head.control, &mut raw)?;
-            for fd in parse_control(&raw)? {
+            let said = parse_control(&raw)?;
+            for fd in said.fds {
                 rights.push(self.file(c, fd)?);
             }
+            if let Some(said) = said.creds {
+                creds = self.claimed(c, said)?;
+            }
         }
-        let out = Outgoing { to, rights, flags };
+        let out = Outgoing {
+            to,
+            rights,
+            creds,
+            flags,
+        };
         self.send_pieces(c, &file, before, &pieces, out)
     }
 
@@ -279,7 +291,17 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 }
                 Err(Errno::EAGAIN)
             }
-            Ok(None) => Ok(Err(self.park_on(c, file, done as u64))),
+            Ok(None) => {
+                let timeout = socket.receive_timeout.get();
+                Ok(Err(self.park_socket(
+                    c,
+                    file,
+                    &socket.queue,
+                    before,
+                    done,
+                    timeout,
+                )))
+            }
             Err(_) if done > 0 => Ok(Ok(Received {
                 len: done,
                 full: done,

@@ -1,6 +1,7 @@
 //! The file manager's rows of the system-call table: each handler hands on to the module of its family.
 
 mod attr;
+mod batch;
 mod descriptor;
 mod event;
 mod inotify;
@@ -229,6 +230,12 @@ handlers! {
     };
     sendmsg(self, c, fd: Fd, msg: UserPtr<MsgHdr>, flags: u32) self.sendmsg_call(c, fd.0, msg, flags);
     recvmsg(self, c, fd: Fd, msg: UserPtr<MsgHdr>, flags: u32) self.recvmsg_call(c, fd.0, msg, flags);
+    sendmmsg(self, c, fd: Fd, messages: UserAddr, count: u32, flags: u32) {
+        self.sendmmsg_call(c, fd.0, messages, count, flags)
+    };
+    recvmmsg(self, c, fd: Fd, messages: UserAddr, count: u32, flags: u32, timeout: UserPtr<Timespec>) {
+        self.recvmmsg_call(c, fd.0, messages, count, flags, timeout)
+    };
     setsockopt(self, c, fd: Fd, level: i32, name: i32, value: UserSlice) {
         self.setsockopt_call(c, fd.0, level, name, value)
     };

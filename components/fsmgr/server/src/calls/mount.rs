@@ -31,6 +31,8 @@ const PROPAGATION: MountFlags = MountFlags::SHARED
     .union(MountFlags::UNBINDABLE);
 /// umount2: MNT_DETACH.
 const DETACH: u32 = 2;
+/// umount2: MNT_FORCE.
+const FORCE: u32 = 1;
 /// umount2: MNT_EXPIRE.
 const EXPIRE: u32 = 4;
 /// umount2: UMOUNT_NOFOLLOW.
@@ -55,6 +57,7 @@ fn size(text: &[u8], total: u64) -> Option<u64> {
 #[derive(Default)]
 struct TmpfsOptions {
     size: Option<u64>,
+    inodes: Option<u64>,
     mode: Option<u32>,
     uid: u32,
     gid: u32,
@@ -80,12 +83,14 @@ impl TmpfsOptions {
                 b"mode" => options.mode = Some(number(8)? & 0o7777),
                 b"uid" => options.uid = number(10)?,
                 b"gid" => options.gid = number(10)?,
-                b"nr_inodes" | b"huge" | b"mpol" | b"inode64" | b"inode32" => {}
+                b"nr_inodes" => options.inodes = Some(size(value, total).ok_or(Errno::EINVAL)?),
+                b"huge" | b"mpol" | b"inode64" | b"inode32" => {}
                 _ => return Err(Errno::EINVAL),
             }
         }
         // As on Linux, 0 means no limit.
         options.size = options.size.filter(|s| *s > 0);
+        options.inodes = options.inodes.filter(|n| *n > 0);
         Ok(options)
     }
 }
@@ -140,6 +145,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                         return Err(Errno::EINVAL);
                     }
                     at.mount.sb.size_limit.set(size);
+                }
+                if let Some(inodes) = options.inodes {
+                    if inodes < at.mount.sb.inodes.get() {
+                        return Err(Errno::EINVAL);
+                    }
+                    at.mount.sb.inode_limit.set(inodes);
                 }
             }
             return OK;
@@ -203,6 +214,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 });
                 let (sb, root) = self.vfs.file_system(kind, mode, self.time())?;
                 sb.size_limit.set(options.size.unwrap_or(u64::MAX));
+                sb.inode_limit.set(options.inodes.unwrap_or(u64::MAX));
                 root.inode.uid.set(options.uid);
                 root.inode.gid.set(options.gid);
                 let mount = self.vfs.mounts.detached(&sb, root, kept, source);
@@ -290,12 +302,23 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     }
 
     pub(crate) fn umount_call(&mut self, c: &Caller, target: UserPath, flags: u32) -> SysResult {
-        if flags & !(1 | DETACH | EXPIRE | NOFOLLOW) != 0 {
+        if flags & !(FORCE | DETACH | EXPIRE | NOFOLLOW) != 0 {
             return Err(Errno::EINVAL);
         }
         self.may_mount(c)?;
+        let lazy = flags & DETACH != 0;
+        if flags & EXPIRE != 0 && flags & (DETACH | FORCE) != 0 {
+            return Err(Errno::EINVAL);
+        }
         let name = self.user_path(c, target)?;
-        let place = self.lookup(c, lsyscall_abi::Fd::CWD.0, name, flags & NOFOLLOW == 0)?;
+        if name.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        let start = self.start(c, lsyscall_abi::Fd::CWD.0, &name)?;
+        let creds = self.creds(c)?;
+        let walker = self.walker(c, &creds)?;
+        let place = walker.full(&start, name, flags & NOFOLLOW == 0)?;
+        drop((walker, start));
         let mount = Rc::clone(&place.mount);
         if !Rc::ptr_eq(&place.dentry, &mount.root) {
             return Err(Errno::EINVAL);
@@ -303,10 +326,6 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         drop(place);
         if mount.at.borrow().is_none() {
             return Err(Errno::EBUSY);
-        }
-        let lazy = flags & DETACH != 0;
-        if flags & EXPIRE != 0 {
-            return Err(if lazy { Errno::EINVAL } else { Errno::EAGAIN });
         }
         let mut all = Vec::new();
         all.push(Rc::clone(&mount));
@@ -320,6 +339,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             // Held by the list of mounts, by `mount` and by `all`; whoever else holds it uses it.
             if self.vfs.mounts.has_children(&mount) || Rc::strong_count(&mount) > 3 {
                 return Err(Errno::EBUSY);
+            }
+            // The first time marks it; if nobody looks at it until the second time, it goes.
+            if flags & EXPIRE != 0 && !mount.expiring.replace(true) {
+                return Err(Errno::EAGAIN);
             }
         }
         for mount in all.iter().rev() {

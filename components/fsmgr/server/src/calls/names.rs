@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use console_api::Console;
 use fsmgr_api::Creds;
 use lsyscall_abi::consts::cap::{CAP_DAC_READ_SEARCH, CAP_MKNOD};
-use lsyscall_abi::consts::mode::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
+use lsyscall_abi::consts::mode::{
+    S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISUID, S_IXGRP,
+};
 use lsyscall_abi::{AtFlags, Errno, RenameFlags, UserPath};
 use lsyscall_router::{Caller, SysResult, OK};
 use memmgr_api::Memory;
@@ -147,6 +149,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         } else {
             self.lookup(c, old.0, old_name, flags.contains(AtFlags::SYMLINK_FOLLOW))?
         };
+        Self::may_link(&file, &creds)?;
         let unnamed = file.inode().nlink.get() == 0;
         let new_name = self.user_path(c, new.1)?;
         let (walker, parent) = self.parent_of(c, &creds, new.0, new_name)?;
@@ -158,6 +161,20 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let time = self.time();
         self.vfs.link(&file, &parent.dir, &name, &creds, time)?;
         OK
+    }
+
+    /// What /proc/sys/fs/protected_hardlinks says (proc(5)): only the owner gives names to files that others could not
+    /// write anyway, or that lend their rights. `EPERM`.
+    fn may_link(file: &Path, creds: &Creds) -> Result<(), Errno> {
+        let inode = file.inode();
+        let mode = inode.mode.get();
+        let lends = mode & S_ISUID != 0 || mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP;
+        let harmless =
+            inode.is_file() && !lends && perm::may(inode, creds, perm::READ | perm::WRITE).is_ok();
+        if harmless {
+            return Ok(());
+        }
+        perm::owner(inode, creds)
     }
 
     pub(crate) fn unlink_call(
@@ -203,8 +220,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     ) -> SysResult {
         let exchange = flags.contains(RenameFlags::EXCHANGE);
         let keep = flags.contains(RenameFlags::NOREPLACE);
-        let known = RenameFlags::NOREPLACE | RenameFlags::EXCHANGE;
-        if !known.contains(flags) || (exchange && keep) {
+        let whiteout = flags.contains(RenameFlags::WHITEOUT);
+        if flags.has_unknown() || (exchange && (keep || whiteout)) {
             return Err(Errno::EINVAL);
         }
         let old_name = self.user_path(c, old.1)?;
@@ -255,6 +272,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 return OK;
             }
         }
+        let old_name = source.dentry.name().to_vec();
         let time = self.time();
         self.vfs.rename(
             &from.dir,
@@ -266,6 +284,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             &creds,
             time,
         )?;
+        if whiteout {
+            // A character device 0:0, which union file systems take for the absence of a name.
+            self.vfs
+                .create(&from.dir, &old_name, &creds, S_IFCHR, 0, time)?;
+        }
         OK
     }
 

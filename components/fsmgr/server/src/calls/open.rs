@@ -180,6 +180,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     if flags.contains(OpenFlags::NOFOLLOW) {
                         return Err(Errno::ELOOP);
                     }
+                    walker.may_follow(&parent.dir, &found)?;
                     match walker.follow(&found)? {
                         Target::Jump(place) => return Ok((place, false)),
                         Target::Text(text) => parent = walker.parent(&parent.dir, text)?,

@@ -18,6 +18,7 @@ use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
 use crate::park::{Before, Wait};
 use crate::pipe::PIPE_BUF;
+use crate::vmo::VmoRef;
 use crate::FsMgr;
 
 /// End of the addresses user memory can have on arm64: what reaches beyond is refused before anything is moved.
@@ -161,6 +162,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Err(e) => return Err(e),
             }
         }
+        self.count_moved(c, 0, total);
         if total > 0 {
             file.path.dentry.notify(IN_ACCESS);
         }
@@ -171,6 +173,17 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     fn park_reader(&mut self, c: &Caller, file: &Rc<File>, deadline: Option<u64>) -> SysResult {
         let timeout = match &file.object {
             Object::Tty(tty) => tty.line.borrow().read_timeout(),
+            Object::Socket(socket) => {
+                let (socket, before) = (
+                    Rc::clone(socket),
+                    Before {
+                        progress: 0,
+                        deadline,
+                    },
+                );
+                let timeout = socket.receive_timeout.get();
+                return self.park_socket(c, file, &socket.queue, before, 0, timeout);
+            }
             _ => None,
         };
         let deadline = deadline.or_else(|| timeout.map(|ns| self.now().saturating_add(ns)));
@@ -222,6 +235,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                         if n == 0 {
                             return Ok(done).done();
                         }
+                        self.count_moved(c, 1, n);
                         file.path.dentry.notify(IN_MODIFY);
                         src = src.part(n, usize::MAX);
                     }
@@ -233,12 +247,38 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                             Err(Errno::EAGAIN)
                         };
                     }
-                    Ok(_) => return self.park_on(c, &file, done as u64),
+                    Ok(_) => {
+                        if let Object::Socket(socket) = &file.object {
+                            let target = socket.other().unwrap_or_else(|| Rc::clone(socket));
+                            let timeout = socket.send_timeout.get();
+                            return self.park_socket(
+                                c,
+                                &file,
+                                &target.queue,
+                                before,
+                                done,
+                                timeout,
+                            );
+                        }
+                        return self.park_on(c, &file, done as u64);
+                    }
                     Err(e) => return self.write_failed(c.thread, &file, e, done),
                 }
             }
         }
         Ok(done).done()
+    }
+
+    /// Counts for /proc/PID/io: `way` is 0 for reads, 1 for writes.
+    fn count_moved(&self, c: &Caller, way: usize, bytes: usize) {
+        if let Ok(thread) = self.thread(c) {
+            let moved = &mut thread.files.borrow_mut().moved;
+            for (at, more) in [(way, bytes as u64), (way + 2, 1)] {
+                if let Some(count) = moved.get_mut(at) {
+                    *count = count.wrapping_add(more);
+                }
+            }
+        }
     }
 
     /// A small writev to something that is no file goes in one piece.
@@ -287,7 +327,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Ok(done).done();
         }
         match error {
-            Errno::EPIPE if matches!(file.object, Object::Pipe(_) | Object::Socket(_)) => {
+            Errno::EPIPE
+                if matches!(&file.object, Object::Pipe(_))
+                    || file.socket().is_ok_and(|s| s.is_stream()) =>
+            {
                 self.send(Target::Thread(thread), SIGPIPE);
             }
             Errno::EFBIG => {
@@ -350,6 +393,25 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(nowait)
     }
 
+    /// Where the next data or the next hole of a file is, from `off` inside it on. `ENXIO` if no data follows.
+    fn seek_hole(&self, file: &File, off: u64, size: u64, data: bool) -> Result<u64, Errno> {
+        let contents = match file.inode().data() {
+            Some(contents) if !contents.dense.get() => contents,
+            // Without holes but for the one behind the end.
+            _ => return Ok(if data { off } else { size }),
+        };
+        let vmo = contents.vmo.borrow().as_ref().map(VmoRef::id);
+        let found = match vmo {
+            Some(vmo) => self.mem.vmo_seek(vmo, off, data)?,
+            None => (!data).then_some(off),
+        };
+        match found.filter(|at| *at < size) {
+            Some(at) => Ok(at),
+            None if data => Err(Errno::ENXIO),
+            None => Ok(size),
+        }
+    }
+
     pub(crate) fn lseek_call(
         &mut self,
         c: &Caller,
@@ -371,11 +433,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 if offset < 0 || offset >= size {
                     return Err(Errno::ENXIO);
                 }
-                if whence == SEEK_HOLE {
-                    size - offset
-                } else {
-                    0
-                }
+                let to = self.seek_hole(&file, offset as u64, size as u64, whence == SEEK_DATA)?;
+                to as i64 - offset
             }
             _ => return Err(Errno::EINVAL),
         };

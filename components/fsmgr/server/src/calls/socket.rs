@@ -5,21 +5,23 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use console_api::Console;
+use lsyscall_abi::consts::cap::{CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN};
 use lsyscall_abi::consts::socket_domain::AF_UNIX;
 use lsyscall_abi::consts::socket_type::{SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM};
 use lsyscall_abi::consts::{SOCK_CLOEXEC, SOCK_NONBLOCK};
-use lsyscall_abi::{Errno, FdPair, OpenFlags, UserPtr, UserSlice};
+use lsyscall_abi::{Errno, FdPair, OpenFlags, ThreadIdx, Timeval, UserPtr, UserSlice};
 use lsyscall_router::{Caller, Done, SysResult, OK};
 use memmgr_api::{Memory, Space};
 
 use crate::file::{File, Object};
 use crate::heap::buffer;
 use crate::inode::Kind;
-use crate::park::Wait;
+use crate::park::{Before, Wait};
 use crate::perm;
 use crate::text::Text;
 use crate::unix::message::{address, parse_address, SOL_SOCKET};
 use crate::unix::{PeerCreds, Socket, State, BUFFER, MAX_BACKLOG};
+use crate::wait::WaitQueue;
 use crate::FsMgr;
 
 /// Bytes of a struct sockaddr_un.
@@ -40,6 +42,8 @@ mod option {
     pub const REUSEPORT: i32 = 15;
     pub const PASSCRED: i32 = 16;
     pub const PEERCRED: i32 = 17;
+    pub const RCVTIMEO: i32 = 20;
+    pub const SNDTIMEO: i32 = 21;
     pub const ACCEPTCONN: i32 = 30;
     pub const SNDBUFFORCE: i32 = 32;
     pub const RCVBUFFORCE: i32 = 33;
@@ -56,6 +60,76 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             uid: creds.uid,
             gid: creds.gid,
         })
+    }
+
+    /// Who sends: the caller's process and its real ids.
+    pub(crate) fn sender(&self, thread: ThreadIdx) -> Result<PeerCreds, Errno> {
+        let creds = &self.tasks.get(thread)?.creds;
+        let pid = self.tasks.table.process_of(thread).map_or(0, |p| p.pid);
+        Ok(PeerCreds {
+            pid: pid as i32,
+            uid: creds.real_uid,
+            gid: creds.real_gid,
+        })
+    }
+
+    /// Whether the caller may say that it is this process, user and group (SCM_CREDENTIALS, unix(7)). `EPERM`.
+    pub(crate) fn claimed(&self, c: &Caller, said: [u32; 3]) -> Result<PeerCreds, Errno> {
+        let creds = &self.thread(c)?.creds;
+        let own = self.tasks.table.process_of(c.thread);
+        let [pid, uid, gid] = said;
+        let is_pid = own.as_ref().is_some_and(|p| p.pid == pid);
+        let is_uid = own
+            .as_ref()
+            .is_some_and(|p| p.uids.iter().take(3).any(|u| *u == uid));
+        let is_gid = own
+            .as_ref()
+            .is_some_and(|p| p.gids.iter().take(3).any(|g| *g == gid));
+        if (is_pid || perm::capable(creds, CAP_SYS_ADMIN))
+            && (is_uid || perm::capable(creds, CAP_SETUID))
+            && (is_gid || perm::capable(creds, CAP_SETGID))
+        {
+            // A process that does not exist cannot be claimed even by root.
+            if !is_pid && self.tasks.table.find(pid).is_none() {
+                return Err(Errno::ESRCH);
+            }
+            Ok(PeerCreds {
+                pid: pid as i32,
+                uid,
+                gid,
+            })
+        } else {
+            Err(Errno::EPERM)
+        }
+    }
+
+    /// Parks a call on a socket until `queue` wakes or its time is over. A call that has a time is not started again by a
+    /// signal.
+    pub(crate) fn park_socket(
+        &mut self,
+        c: &Caller,
+        file: &Rc<File>,
+        queue: &WaitQueue,
+        before: Before,
+        progress: usize,
+        timeout: Option<u64>,
+    ) -> SysResult {
+        let after = || timeout.map(|ns| self.now().saturating_add(ns));
+        let deadline = before.deadline.or_else(after);
+        if deadline.is_some_and(|d| d <= self.now()) {
+            return match progress {
+                0 => Err(Errno::EAGAIN),
+                done => Ok(done).done(),
+            };
+        }
+        let wait = Wait {
+            file: Some(Rc::clone(file)),
+            progress: progress as u64,
+            deadline,
+            restart: timeout.map(|_| Errno::EINTR),
+            ..Wait::default()
+        };
+        self.park(c, queue, wait)
     }
 
     /// A socket of a type with the flags that come in the type argument.
@@ -238,7 +312,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     }
 
     pub(crate) fn connect_call(&mut self, c: &Caller, fd: i32, addr: UserSlice) -> SysResult {
-        let (file, _) = self.blocking_file(c, fd)?;
+        let (file, before) = self.blocking_file(c, fd)?;
         let socket = file.socket()?;
         if socket.is_datagram() && addr.len >= 2 {
             // AF_UNSPEC: no destination any more.
@@ -279,11 +353,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             if file.nonblocking() {
                 return Err(Errno::EAGAIN);
             }
-            let wait = Wait {
-                file: Some(Rc::clone(&file)),
-                ..Wait::default()
-            };
-            return self.park(c, &target.queue, wait);
+            let timeout = socket.send_timeout.get();
+            return self.park_socket(c, &file, &target.queue, before, 0, timeout);
         }
         socket.creds.set(self.peer_creds(c)?);
         let server = Socket::new(&self.vfs.run, socket.kind, target.creds.get());
@@ -306,7 +377,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if kind & !(SOCK_NONBLOCK | SOCK_CLOEXEC) != 0 {
             return Err(Errno::EINVAL);
         }
-        let (file, _) = self.blocking_file(c, fd)?;
+        let (file, before) = self.blocking_file(c, fd)?;
         let socket = file.socket()?;
         if socket.is_datagram() {
             return Err(Errno::EOPNOTSUPP);
@@ -320,7 +391,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             if file.nonblocking() {
                 return Err(Errno::EAGAIN);
             }
-            return self.park_on(c, &file, 0);
+            let timeout = socket.receive_timeout.get();
+            return self.park_socket(c, &file, &socket.queue, before, 0, timeout);
         };
         socket.queue.wake();
         let name = new.peer_name.borrow().clone();
@@ -387,6 +459,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if value.len < 4 {
             return Err(Errno::EINVAL);
         }
+        if matches!(name, option::RCVTIMEO | option::SNDTIMEO) {
+            let slot = match name {
+                option::RCVTIMEO => &socket.receive_timeout,
+                _ => &socket.send_timeout,
+            };
+            slot.set(self.socket_timeout(c, value)?);
+            return OK;
+        }
         let on: i32 = self.copy_in(c, value.addr)?;
         match name {
             option::PASSCRED => socket.pass_creds.set(on != 0),
@@ -404,6 +484,24 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             _ => return Err(Errno::ENOPROTOOPT),
         }
         OK
+    }
+
+    /// A struct timeval as SO_RCVTIMEO takes it: 0 is for ever, a time before now is none. `EINVAL`, `EDOM`.
+    fn socket_timeout(&self, c: &Caller, value: UserSlice) -> Result<Option<u64>, Errno> {
+        if value.len < core::mem::size_of::<Timeval>() {
+            return Err(Errno::EINVAL);
+        }
+        let time: Timeval = self.copy_in(c, value.addr)?;
+        if !(0..1_000_000).contains(&time.usec) {
+            return Err(Errno::EDOM);
+        }
+        let Ok(sec) = u64::try_from(time.sec) else {
+            return Ok(Some(0));
+        };
+        let ns = sec
+            .saturating_mul(1_000_000_000)
+            .saturating_add(time.usec as u64 * 1000);
+        Ok(Some(ns).filter(|ns| *ns > 0))
     }
 
     pub(crate) fn getsockopt_call(
@@ -438,6 +536,16 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             | option::PRIORITY
             | option::REUSEPORT => number(0),
             option::LINGER => alloc::vec![0; 8],
+            option::RCVTIMEO | option::SNDTIMEO => {
+                let slot = match name {
+                    option::RCVTIMEO => &socket.receive_timeout,
+                    _ => &socket.send_timeout,
+                };
+                let ns = slot.get().unwrap_or(0);
+                let mut out = (ns / 1_000_000_000).to_le_bytes().to_vec();
+                out.extend_from_slice(&(ns % 1_000_000_000 / 1000).to_le_bytes());
+                out
+            }
             option::PEERCRED => {
                 let creds = match socket.state.get() {
                     State::Connected => socket.peer_creds.get(),

@@ -208,8 +208,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             statfs.blocks = total / PAGE_SIZE;
             statfs.bfree = free / PAGE_SIZE;
             statfs.bavail = statfs.bfree;
-            statfs.files = self.vfs.counters.limit();
-            statfs.ffree = statfs.files.saturating_sub(self.vfs.counters.inodes());
+            let all = self.vfs.counters.limit();
+            let free = all.saturating_sub(self.vfs.counters.inodes());
+            let own = sb.inode_limit.get();
+            statfs.files = all.min(own);
+            statfs.ffree = free.min(own.saturating_sub(sb.inodes.get()));
         }
         self.copy_out(c, out.addr(), &statfs)?;
         OK

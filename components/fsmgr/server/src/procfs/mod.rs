@@ -44,11 +44,29 @@ pub enum Node {
     Fd(Who, i32),
     /// What is known about a descriptor.
     FdInfo(Who, i32),
+    /// A namespace, by its index.
+    Ns(Who, u8),
 }
+
+/// Namespaces: name, kind, and inode number. There is one of each, with the number Linux's first one has.
+const NAMESPACES: &[(&str, &str, u64)] = &[
+    ("cgroup", "cgroup", 4_026_531_835),
+    ("ipc", "ipc", 4_026_531_839),
+    ("mnt", "mnt", 4_026_531_841),
+    ("net", "net", 4_026_531_840),
+    ("pid", "pid", 4_026_531_836),
+    ("pid_for_children", "pid", 4_026_531_836),
+    ("time", "time", 4_026_531_834),
+    ("time_for_children", "time", 4_026_531_834),
+    ("user", "user", 4_026_531_837),
+    ("uts", "uts", 4_026_531_838),
+];
 
 impl Node {
     /// /proc itself.
     pub const ROOT: Node = Node::Fixed(0);
+    /// /sys itself.
+    pub const SYSFS: Node = Node::Fixed(tree::SYSFS);
 }
 
 /// Where a link leads.
@@ -74,6 +92,8 @@ pub enum Part {
     Root,
     /// exe
     Exe,
+    /// ns
+    Namespaces,
     /// A text.
     Text(Info),
 }
@@ -95,6 +115,19 @@ pub enum Info {
     Limits,
     Cgroup,
     Zero,
+    Wchan,
+    Adjustment,
+    Auxv,
+    Io,
+    LoginUid,
+    Personality,
+    IdMap,
+    SetGroups,
+    Slack,
+    Schedstat,
+    Children,
+    SmapsRollup,
+    CoreFilter,
 }
 
 const DIR: u32 = S_IFDIR | 0o555;
@@ -102,6 +135,8 @@ const PRIVATE_DIR: u32 = S_IFDIR | 0o500;
 const LINK: u32 = S_IFLNK | 0o777;
 const TEXT: u32 = S_IFREG | 0o444;
 const PRIVATE: u32 = S_IFREG | 0o400;
+const SETTING: u32 = S_IFREG | 0o644;
+const PRIVATE_DIR_ALL: u32 = S_IFDIR | 0o511;
 
 /// Entries of a process's directory.
 const PARTS: &[(&str, u32, Part)] = &[
@@ -111,16 +146,31 @@ const PARTS: &[(&str, u32, Part)] = &[
     ("cwd", LINK, Part::Cwd),
     ("root", LINK, Part::Root),
     ("exe", LINK, Part::Exe),
+    ("ns", PRIVATE_DIR_ALL, Part::Namespaces),
+    ("auxv", PRIVATE, Part::Text(Info::Auxv)),
     ("cgroup", TEXT, Part::Text(Info::Cgroup)),
     ("cmdline", TEXT, Part::Text(Info::Cmdline)),
-    ("comm", TEXT, Part::Text(Info::Comm)),
+    ("children", TEXT, Part::Text(Info::Children)),
+    ("comm", SETTING, Part::Text(Info::Comm)),
+    ("coredump_filter", SETTING, Part::Text(Info::CoreFilter)),
     ("environ", PRIVATE, Part::Text(Info::Environ)),
+    ("gid_map", SETTING, Part::Text(Info::IdMap)),
+    ("io", PRIVATE, Part::Text(Info::Io)),
     ("limits", TEXT, Part::Text(Info::Limits)),
+    ("loginuid", SETTING, Part::Text(Info::LoginUid)),
     ("maps", TEXT, Part::Text(Info::Maps)),
     ("mountinfo", TEXT, Part::Text(Info::MountTable)),
     ("mounts", TEXT, Part::Text(Info::Mounts)),
     ("oom_score", TEXT, Part::Text(Info::Zero)),
-    ("oom_score_adj", TEXT, Part::Text(Info::Zero)),
+    ("oom_score_adj", SETTING, Part::Text(Info::Adjustment)),
+    ("personality", PRIVATE, Part::Text(Info::Personality)),
+    ("schedstat", TEXT, Part::Text(Info::Schedstat)),
+    ("sessionid", TEXT, Part::Text(Info::LoginUid)),
+    ("setgroups", SETTING, Part::Text(Info::SetGroups)),
+    ("smaps_rollup", TEXT, Part::Text(Info::SmapsRollup)),
+    ("timerslack_ns", SETTING, Part::Text(Info::Slack)),
+    ("uid_map", SETTING, Part::Text(Info::IdMap)),
+    ("wchan", TEXT, Part::Text(Info::Wchan)),
     ("smaps", TEXT, Part::Text(Info::Smaps)),
     ("stat", TEXT, Part::Text(Info::Stat)),
     ("statm", TEXT, Part::Text(Info::Statm)),
@@ -138,6 +188,7 @@ fn ino(node: Node) -> u64 {
         Node::Entry(who, index) => of(who) | (2 + u64::from(index)),
         Node::Fd(who, fd) => of(who) | FD_BIT | (fd as u32 as u64) << 1,
         Node::FdInfo(who, fd) => of(who) | FD_BIT | (fd as u32 as u64) << 1 | 1,
+        Node::Ns(who, index) => of(who) | 1 << 29 | u64::from(index),
     }
 }
 
@@ -153,6 +204,7 @@ fn mode(node: Node) -> u32 {
         Node::Entry(_, index) => PARTS.get(usize::from(index)).map_or(0, |p| p.1),
         Node::Fd(..) => S_IFLNK | 0o700,
         Node::FdInfo(..) => TEXT,
+        Node::Ns(..) => LINK,
     }
 }
 
@@ -190,7 +242,11 @@ fn make(vfs: &Vfs, tasks: &Tasks, parent: &Inode, node: Node) -> Rc<Inode> {
     let _ = vfs;
     let who = match node {
         Node::Fixed(_) => None,
-        Node::Dir(who) | Node::Entry(who, _) | Node::Fd(who, _) | Node::FdInfo(who, _) => Some(who),
+        Node::Dir(who)
+        | Node::Entry(who, _)
+        | Node::Fd(who, _)
+        | Node::FdInfo(who, _)
+        | Node::Ns(who, _) => Some(who),
     };
     let owner = who.and_then(|who| find(tasks, who).ok()).map(|(p, _)| p);
     let init = InodeInit {
@@ -235,6 +291,12 @@ pub fn lookup(
             let index = index.filter(|i| who.tid == 0 || PARTS[*i].2 != Part::Tasks);
             Node::Entry(who, index.ok_or(Errno::ENOENT)? as u8)
         }
+        Node::Entry(who, index)
+            if PARTS.get(usize::from(index)).map(|p| p.2) == Some(Part::Namespaces) =>
+        {
+            let found = NAMESPACES.iter().position(|n| n.0.as_bytes() == name);
+            Node::Ns(who, found.ok_or(Errno::ENOENT)? as u8)
+        }
         Node::Entry(who, index) => {
             let id = parse_number(name).ok_or(Errno::ENOENT)?;
             match PARTS.get(usize::from(index)).map(|p| p.2) {
@@ -257,7 +319,7 @@ pub fn lookup(
                 _ => return Err(Errno::ENOTDIR),
             }
         }
-        Node::Fd(..) | Node::FdInfo(..) => return Err(Errno::ENOTDIR),
+        Node::Fd(..) | Node::FdInfo(..) | Node::Ns(..) => return Err(Errno::ENOTDIR),
     };
     Ok(make(vfs, tasks, parent, found))
 }
@@ -305,6 +367,15 @@ pub fn target(tasks: &Tasks, thread: ThreadIdx, node: &Node) -> Result<Target, E
             let files = thread_of(tasks, who)?.files.borrow();
             let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
             Ok(Target::Jump(file.path.clone()))
+        }
+        Node::Ns(who, index) => {
+            may_inspect(tasks, thread, who)?;
+            let (_, kind, ino) = NAMESPACES.get(usize::from(index)).ok_or(Errno::ENOENT)?;
+            let mut text = kind.as_bytes().to_vec();
+            text.extend_from_slice(b":[");
+            number(&mut text, *ino);
+            text.push(b']');
+            Ok(Target::Text(text))
         }
         _ => Err(Errno::EINVAL),
     }
@@ -400,8 +471,14 @@ pub fn entry(tasks: &Tasks, node: &Node, at: u64) -> Option<DirEntry> {
                 let node = Node::Dir(Who { tid, ..who });
                 Some(numbered(node, tid, u64::from(tid) + 1))
             }
+            Part::Namespaces => {
+                let at = usize::try_from(at).ok()?;
+                let (name, ..) = NAMESPACES.get(at)?;
+                let node = Node::Ns(who, at as u8);
+                Some(named(node, name.as_bytes().to_vec(), at as u64 + 1))
+            }
             _ => None,
         },
-        Node::Fd(..) | Node::FdInfo(..) => None,
+        Node::Fd(..) | Node::FdInfo(..) | Node::Ns(..) => None,
     }
 }

@@ -85,7 +85,89 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Info::Limits => self.limits(who)?,
             Info::Cgroup => b"0::/\n".to_vec(),
             Info::Zero => b"0\n".to_vec(),
+            Info::Wchan => b"0".to_vec(),
+            Info::Adjustment => {
+                let mut out = Text::default();
+                let _ = writeln!(
+                    out,
+                    "{}",
+                    self.tasks.get(thread).map_or(0, |t| t.oom_adjust.get())
+                );
+                out.0
+            }
+            Info::Auxv => self.auxv(thread, &process),
+            Info::Io => self.io_text(who)?,
+            // Nobody has logged in: (uid_t)-1.
+            Info::LoginUid => b"4294967295".to_vec(),
+            Info::Personality => b"00000000\n".to_vec(),
+            Info::IdMap => b"         0          0 4294967295\n".to_vec(),
+            Info::SetGroups => b"allow\n".to_vec(),
+            Info::Slack => b"50000\n".to_vec(),
+            Info::CoreFilter => b"00000033\n".to_vec(),
+            Info::Schedstat => {
+                let mut out = Text::default();
+                let busy = process.utime_ns.saturating_add(process.stime_ns);
+                let _ = writeln!(out, "{busy} 0 0");
+                out.0
+            }
+            Info::Children => {
+                let mut out = Text::default();
+                for child in self.tasks.table.processes().filter(|p| p.ppid == who.pid) {
+                    let _ = write!(out, "{} ", child.pid);
+                }
+                out.0
+            }
+            Info::SmapsRollup => self.smaps_rollup(thread),
         })
+    }
+
+    /// The auxiliary vector, which lies on the initial stack behind the pointers to arguments and environment.
+    fn auxv(&self, thread: ThreadIdx, process: &ProcEntry) -> Vec<u8> {
+        let stack = self.strings(thread, process.start_stack, process.arg_start);
+        let mut words = stack.chunks_exact(8);
+        // The count, then two lists that each end with a null pointer.
+        words.next();
+        for _ in 0..2 {
+            words.find(|w| w.iter().all(|b| *b == 0));
+        }
+        let mut out = Vec::new();
+        while let (Some(key), Some(value)) = (words.next(), words.next()) {
+            out.extend_from_slice(key);
+            out.extend_from_slice(value);
+            if key.iter().all(|b| *b == 0) {
+                break;
+            }
+        }
+        out
+    }
+
+    /// What the process moved by reads and writes; nothing goes to or comes from a disk.
+    fn io_text(&self, who: Who) -> Result<Vec<u8>, Errno> {
+        let [read, written, reads, writes] = thread_of(&self.tasks, who)?.files.borrow().moved;
+        let mut out = Text::default();
+        let _ = writeln!(
+            out,
+            "rchar: {read}\nwchar: {written}\nsyscr: {reads}\nsyscw: {writes}\n\
+             read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0"
+        );
+        Ok(out.0)
+    }
+
+    /// All mappings in one, as far as it is known.
+    fn smaps_rollup(&self, thread: ThreadIdx) -> Vec<u8> {
+        let s = self.space_stats(thread);
+        let mut out = Text::default();
+        let kib = |pages: u64| pages * PAGE_SIZE / 1024;
+        let _ = writeln!(
+            out,
+            "00000000-{:x} ---p 00000000 00:00 0                  [rollup]",
+            memmgr_api::USER_TOP
+        );
+        let rows = [("Rss:", kib(s.resident)), ("Shared_Clean:", kib(s.shared))];
+        for (name, value) in rows {
+            let _ = writeln!(out, "{name:<15} {value:>8} kB");
+        }
+        out.0
     }
 
     fn space_stats(&self, thread: ThreadIdx) -> MmStats {
@@ -222,6 +304,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 ("VmLib", 0),
                 ("VmPTE", 0),
                 ("VmSwap", 0),
+                ("HugetlbPages", 0),
             ];
             for (name, kib) in sizes {
                 let _ = writeln!(out, "{name}:\t{kib:>8} kB");
@@ -234,7 +317,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             .map_or(0, |t| t.blocked);
         let _ = writeln!(
             out,
-            "Threads:\t{}\nSigQ:\t0/1024\nSigPnd:\t{:016x}",
+            "CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t{}\nSigQ:\t0/1024\nSigPnd:\t{:016x}",
             p.threads, 0
         );
         let masks = [
@@ -258,7 +341,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         for (name, mask) in caps {
             let _ = writeln!(out, "{name}:\t{mask:016x}");
         }
-        out.bytes(b"NoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t1\nCpus_allowed_list:\t0\n");
+        out.bytes(b"NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n");
+        out.bytes(
+            b"Cpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\n",
+        );
         let used = self.usage_of(who, p, thread);
         let (own, others) = (used.voluntary, used.involuntary);
         let _ = write!(

@@ -4,15 +4,18 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use console_api::Console;
+use fsmgr_api::NEW_NAME;
+use lsyscall_abi::consts::cap::CAP_SYS_RESOURCE;
 use lsyscall_abi::{Errno, OpenFlags, ThreadIdx};
 use lsyscall_router::Caller;
 use memmgr_api::Memory;
 
 use super::tree::{self, What, TREE};
-use super::{may_inspect, Info, Node, Part, SysFile, PARTS};
+use super::{find, may_inspect, Info, Node, Part, SysFile, Who, PARTS};
 use crate::file::{File, Object};
 use crate::inode::Kind;
 use crate::io::{Dst, Io, Src};
+use crate::perm;
 use crate::FsMgr;
 
 impl<M: Memory, C: Console> FsMgr<M, C> {
@@ -95,16 +98,76 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(Io::Done(moved))
     }
 
-    /// Writes: what can be written has no effect here, as there are no caches to drop.
+    /// Writes. Of what can be written, dropping caches has no effect here, as there are none.
     pub(crate) fn write_proc(
         &mut self,
-        _thread: ThreadIdx,
+        thread: ThreadIdx,
         file: &Rc<File>,
         src: Src<'_>,
     ) -> Result<Io, Errno> {
-        match &file.inode().kind {
-            Kind::Proc(node) if Self::writable(node) => Ok(Io::Done(src.len())),
-            _ => Err(Errno::EIO),
+        let Kind::Proc(node) = &file.inode().kind else {
+            return Err(Errno::EIO);
+        };
+        if let Node::Entry(who, index) = *node {
+            return match PARTS.get(usize::from(index)).map(|p| p.2) {
+                Some(Part::Text(Info::Comm)) => self.write_comm(thread, who, src),
+                Some(Part::Text(Info::Adjustment)) => self.write_oom_adjust(thread, who, src),
+                Some(Part::Text(Info::IdMap | Info::SetGroups | Info::LoginUid)) => {
+                    Err(Errno::EPERM)
+                }
+                _ => Err(Errno::EIO),
+            };
         }
+        if Self::writable(node) {
+            Ok(Io::Done(src.len()))
+        } else {
+            Err(Errno::EIO)
+        }
+    }
+
+    /// comm: up to 15 bytes become the name, for threads of the own process only.
+    fn write_comm(&mut self, thread: ThreadIdx, who: Who, src: Src<'_>) -> Result<Io, Errno> {
+        let mut name = [0; 16];
+        let room = name.get_mut(..15).unwrap_or_default();
+        src.to_buf(&self.mem, room)?;
+        let (process, target) = find(&self.tasks, who).map_err(|_| Errno::ESRCH)?;
+        let own = self.tasks.table.process_of(thread).map(|p| p.pid);
+        if own != Some(process.pid) {
+            return Err(Errno::EINVAL);
+        }
+        let end = name.iter().position(|b| matches!(b, 0 | b'\n'));
+        if let Some(rest) = name.get_mut(end.unwrap_or(15)..) {
+            rest.fill(0);
+        }
+        let word = |at: usize| {
+            let bytes = name.get(at..at + 8).and_then(|b| b.try_into().ok());
+            bytes.map_or(0, u64::from_le_bytes)
+        };
+        self.tasks
+            .get(target)?
+            .new_name
+            .set(Some((word(0), word(8))));
+        self.send_note(target, NEW_NAME);
+        Ok(Io::Done(src.len()))
+    }
+
+    /// oom_score_adj: from -1000 to 1000; less than before is for the privileged.
+    fn write_oom_adjust(&mut self, thread: ThreadIdx, who: Who, src: Src<'_>) -> Result<Io, Errno> {
+        let mut text = [0; 16];
+        let n = src.to_buf(&self.mem, &mut text)?;
+        let text =
+            core::str::from_utf8(text.get(..n).unwrap_or_default()).map_err(|_| Errno::EINVAL)?;
+        let value: i32 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
+        if !(-1000..=1000).contains(&value) {
+            return Err(Errno::EINVAL);
+        }
+        let (_, target) = find(&self.tasks, who).map_err(|_| Errno::ESRCH)?;
+        let privileged = perm::capable(&self.tasks.get(thread)?.creds, CAP_SYS_RESOURCE);
+        let kept = &self.tasks.get(target)?.oom_adjust;
+        if value < kept.get() && !privileged {
+            return Err(Errno::EACCES);
+        }
+        kept.set(value);
+        Ok(Io::Done(src.len()))
     }
 }

@@ -65,6 +65,9 @@ pub enum SysFile {
     InotifyEvents,
     InotifyInstances,
     InotifyWatches,
+    InodeCount,
+    /// A text that never changes.
+    Fixed(&'static str),
 }
 
 /// The release uname(2) reports.
@@ -93,6 +96,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     pub(super) fn system_text(&mut self, file: SysFile) -> Result<Vec<u8>, Errno> {
         let mut out = Text::default();
         let fixed = match file {
+            SysFile::Fixed(text) => text,
+            SysFile::InodeCount => {
+                let used = self.vfs.counters.inodes();
+                let _ = writeln!(out, "{used}\t0");
+                return Ok(out.0);
+            }
             SysFile::Meminfo => return self.meminfo(),
             SysFile::Stat => return Ok(self.stat_text()),
             SysFile::NetUnix => {
@@ -250,7 +259,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
 
     fn meminfo(&mut self) -> Result<Vec<u8>, Errno> {
         let stats = self.mem.stats()?;
-        let rows: [(&str, u64); 18] = [
+        let rows = [
             ("MemTotal", stats.total),
             ("MemFree", stats.free),
             ("MemAvailable", stats.free),
@@ -259,6 +268,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             ("SwapCached", 0),
             ("Active", stats.anonymous),
             ("Inactive", 0),
+            ("Active(anon)", stats.anonymous),
+            ("Inactive(anon)", 0),
+            ("Active(file)", 0),
+            ("Inactive(file)", 0),
+            ("Unevictable", 0),
+            ("Mlocked", 0),
             ("SwapTotal", 0),
             ("SwapFree", 0),
             ("Dirty", 0),
@@ -266,9 +281,19 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             ("AnonPages", stats.anonymous),
             ("Mapped", 0),
             ("Shmem", stats.objects),
+            ("KReclaimable", 0),
             ("Slab", stats.kernel),
+            ("SReclaimable", 0),
+            ("SUnreclaim", stats.kernel),
             ("PageTables", stats.kernel),
             ("CommitLimit", stats.total),
+            (
+                "Committed_AS",
+                stats.anonymous.saturating_add(stats.objects),
+            ),
+            ("AnonHugePages", 0),
+            ("ShmemHugePages", 0),
+            ("Hugetlb", 0),
         ];
         let mut out = Text::default();
         for (name, bytes) in rows {

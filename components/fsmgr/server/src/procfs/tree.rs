@@ -35,6 +35,10 @@ const fn text(parent: u16, name: &'static str, file: SysFile) -> Entry {
     entry(parent, name, What::Text(file, 0o444))
 }
 
+const fn fixed(parent: u16, name: &'static str, text: &'static str) -> Entry {
+    entry(parent, name, What::Text(SysFile::Fixed(text), 0o444))
+}
+
 const fn value(parent: u16, name: &'static str, file: SysFile) -> Entry {
     entry(parent, name, What::Text(file, 0o644))
 }
@@ -51,8 +55,35 @@ const CORE: u16 = 8;
 const UNIX: u16 = 9;
 const PTY: u16 = 10;
 const INOTIFY: u16 = 11;
+const EPOLL: u16 = 12;
+const IPV4: u16 = 13;
+const TTY: u16 = 14;
+/// The root of /sys, which is no part of /proc.
+pub const SYSFS: u16 = 15;
+const SYS_KERNEL: u16 = 16;
+const MM: u16 = 17;
+const THP: u16 = 18;
+const SYS_FS: u16 = 19;
+const DEVICES: u16 = 20;
+const SYSTEM: u16 = 21;
+const CPUS: u16 = 22;
+const CPU0: u16 = 23;
+const TOPOLOGY: u16 = 24;
+const NODES: u16 = 25;
+const NODE0: u16 = 26;
+const CLASS: u16 = 27;
 
-/// All entries; 0 is /proc itself.
+/// Terminals as /proc/tty/drivers lists them.
+const TTY_DRIVERS: &str = "\
+/dev/tty             /dev/tty        5       0 system:/dev/tty
+/dev/console         /dev/console    5       1 system:console
+/dev/ptmx            /dev/ptmx       5       2 system
+ttyAMA               /dev/ttyAMA   204 64-77 serial
+pty_slave            /dev/pts      136 0-255 pty:slave
+pty_master           /dev/ptm      128 0-255 pty:master
+";
+
+/// All entries; 0 is /proc itself, and [`SYSFS`] is /sys.
 pub const TREE: &[Entry] = &[
     entry(u16::MAX, "", What::Dir),
     entry(0, "sys", What::Dir),
@@ -66,10 +97,106 @@ pub const TREE: &[Entry] = &[
     entry(SYS_NET, "unix", What::Dir),
     entry(KERNEL, "pty", What::Dir),
     entry(FS, "inotify", What::Dir),
+    entry(FS, "epoll", What::Dir),
+    entry(SYS_NET, "ipv4", What::Dir),
+    entry(0, "tty", What::Dir),
+    entry(u16::MAX, "", What::Dir),
+    entry(SYSFS, "kernel", What::Dir),
+    entry(SYS_KERNEL, "mm", What::Dir),
+    entry(MM, "transparent_hugepage", What::Dir),
+    entry(SYSFS, "fs", What::Dir),
+    entry(SYSFS, "devices", What::Dir),
+    entry(DEVICES, "system", What::Dir),
+    entry(SYSTEM, "cpu", What::Dir),
+    entry(CPUS, "cpu0", What::Dir),
+    entry(CPU0, "topology", What::Dir),
+    entry(SYSTEM, "node", What::Dir),
+    entry(NODES, "node0", What::Dir),
+    entry(SYSFS, "class", What::Dir),
+    entry(SYS_FS, "cgroup", What::Dir),
+    entry(SYSFS, "block", What::Dir),
+    entry(SYSFS, "bus", What::Dir),
+    entry(SYSFS, "dev", What::Dir),
+    entry(SYSFS, "firmware", What::Dir),
+    entry(SYSFS, "module", What::Dir),
+    entry(SYSFS, "power", What::Dir),
+    entry(CLASS, "net", What::Dir),
+    entry(CLASS, "tty", What::Dir),
+    entry(CLASS, "block", What::Dir),
     entry(0, "self", What::Myself),
     entry(0, "thread-self", What::MyThread),
     entry(0, "mounts", What::Link("self/mounts")),
+    fixed(THP, "enabled", "always madvise [never]\n"),
+    fixed(
+        THP,
+        "defrag",
+        "always defer defer+madvise [madvise] never\n",
+    ),
+    fixed(
+        THP,
+        "shmem_enabled",
+        "always within_size advise [never] deny force\n",
+    ),
+    fixed(THP, "hpage_pmd_size", "2097152\n"),
+    fixed(THP, "use_zero_page", "0\n"),
+    fixed(CPUS, "online", "0\n"),
+    fixed(CPUS, "possible", "0\n"),
+    fixed(CPUS, "present", "0\n"),
+    fixed(CPUS, "offline", "\n"),
+    fixed(CPUS, "isolated", "\n"),
+    fixed(CPUS, "kernel_max", "0\n"),
+    fixed(TOPOLOGY, "core_id", "0\n"),
+    fixed(TOPOLOGY, "physical_package_id", "0\n"),
+    fixed(TOPOLOGY, "core_cpus_list", "0\n"),
+    fixed(TOPOLOGY, "package_cpus_list", "0\n"),
+    fixed(TOPOLOGY, "thread_siblings_list", "0\n"),
+    fixed(TOPOLOGY, "core_siblings_list", "0\n"),
+    fixed(TOPOLOGY, "thread_siblings", "1\n"),
+    fixed(TOPOLOGY, "core_siblings", "1\n"),
+    fixed(NODES, "online", "0\n"),
+    fixed(NODES, "possible", "0\n"),
+    fixed(NODES, "has_memory", "0\n"),
+    fixed(NODES, "has_cpu", "0\n"),
+    fixed(NODE0, "cpulist", "0\n"),
+    fixed(NODE0, "cpumap", "1\n"),
+    fixed(NODE0, "distance", "10\n"),
     text(0, "cmdline", SysFile::Cmdline),
+    fixed(0, "consoles", "ttyAMA0              -W- (EC   a)  204:64\n"),
+    fixed(0, "diskstats", ""),
+    fixed(0, "execdomains", "0-0\tLinux           \t[kernel]\n"),
+    fixed(0, "interrupts", "           CPU0       \n"),
+    fixed(0, "misc", ""),
+    fixed(0, "modules", ""),
+    fixed(0, "softirqs", "                    CPU0       \n"),
+    fixed(TTY, "drivers", TTY_DRIVERS),
+    fixed(EPOLL, "max_user_watches", "65536\n"),
+    fixed(IPV4, "ip_local_port_range", "32768\t60999\n"),
+    fixed(KERNEL, "tainted", "0\n"),
+    fixed(KERNEL, "panic", "0\n"),
+    fixed(KERNEL, "sysrq", "0\n"),
+    fixed(KERNEL, "dmesg_restrict", "1\n"),
+    fixed(KERNEL, "kptr_restrict", "0\n"),
+    fixed(KERNEL, "perf_event_paranoid", "3\n"),
+    fixed(KERNEL, "core_uses_pid", "0\n"),
+    fixed(FS, "protected_symlinks", "1\n"),
+    fixed(FS, "protected_hardlinks", "1\n"),
+    fixed(FS, "protected_fifos", "0\n"),
+    fixed(FS, "protected_regular", "0\n"),
+    fixed(FS, "suid_dumpable", "0\n"),
+    fixed(FS, "mount-max", "256\n"),
+    fixed(FS, "pipe-user-pages-hard", "0\n"),
+    fixed(FS, "pipe-user-pages-soft", "0\n"),
+    text(FS, "inode-nr", SysFile::InodeCount),
+    fixed(FS, "overflowuid", "65534\n"),
+    fixed(FS, "overflowgid", "65534\n"),
+    fixed(VM, "nr_hugepages", "0\n"),
+    fixed(VM, "oom_kill_allocating_task", "0\n"),
+    fixed(VM, "panic_on_oom", "0\n"),
+    fixed(VM, "page-cluster", "3\n"),
+    fixed(CORE, "rmem_default", "212992\n"),
+    fixed(CORE, "wmem_default", "212992\n"),
+    fixed(CORE, "rmem_max", "212992\n"),
+    fixed(CORE, "wmem_max", "212992\n"),
     text(0, "cpuinfo", SysFile::Cpuinfo),
     text(0, "devices", SysFile::Devices),
     text(0, "filesystems", SysFile::Filesystems),
@@ -127,11 +254,11 @@ pub const TREE: &[Entry] = &[
     text(NET, "unix", SysFile::NetUnix),
 ];
 
-/// Whether an entry lies below /proc/sys.
+/// Whether an entry lies below /proc/sys or in /sys.
 pub fn is_setting(index: u16) -> bool {
     let mut at = index;
     while let Some(entry) = TREE.get(usize::from(at)) {
-        if at == SYS {
+        if at == SYS || at == SYSFS {
             return true;
         }
         at = entry.parent;
@@ -171,12 +298,28 @@ mod tests {
             (UNIX, "unix"),
             (PTY, "pty"),
             (INOTIFY, "inotify"),
+            (EPOLL, "epoll"),
+            (IPV4, "ipv4"),
+            (TTY, "tty"),
+            (SYSFS, ""),
+            (SYS_KERNEL, "kernel"),
+            (MM, "mm"),
+            (THP, "transparent_hugepage"),
+            (SYS_FS, "fs"),
+            (DEVICES, "devices"),
+            (SYSTEM, "system"),
+            (CPUS, "cpu"),
+            (CPU0, "cpu0"),
+            (TOPOLOGY, "topology"),
+            (NODES, "node"),
+            (NODE0, "node0"),
+            (CLASS, "class"),
         ];
         for (index, name) in names {
             let entry = &TREE[usize::from(index)];
             assert_eq!((entry.name, entry.what), (name, What::Dir));
         }
-        for entry in &TREE[1..] {
+        for entry in TREE.iter().filter(|e| e.parent != u16::MAX) {
             assert_eq!(
                 TREE[usize::from(entry.parent)].what,
                 What::Dir,

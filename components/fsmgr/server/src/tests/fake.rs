@@ -148,6 +148,18 @@ impl MemMgrService for FakeMem {
     fn vmo_pages(&mut self, vmo: Vmo) -> Result<u64, Errno> {
         Ok((self.object(vmo)?.len() as u64).div_ceil(PAGE_SIZE))
     }
+    fn vmo_is_mapped(&mut self, _: Vmo) -> Result<bool, Errno> {
+        Ok(false)
+    }
+    fn vmo_seek(&mut self, vmo: Vmo, off: u64, data: bool) -> Result<Option<u64>, Errno> {
+        // Objects here have no holes.
+        let end = (self.object(vmo)?.len() as u64).next_multiple_of(PAGE_SIZE);
+        Ok(match (data, off < end) {
+            (true, false) => None,
+            (true, true) => Some(off),
+            (false, _) => Some(off.max(end)),
+        })
+    }
     fn vmo_zero(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<(), Errno> {
         let data = self.object(vmo)?;
         let end = ((off + len) as usize).min(data.len());

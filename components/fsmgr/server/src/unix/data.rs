@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use console_api::Console;
-use lsyscall_abi::Errno;
+use lsyscall_abi::{Errno, ThreadIdx};
 use memmgr_api::Memory;
 
 use crate::file::File;
@@ -122,8 +122,14 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(moved)
     }
 
-    pub(crate) fn write_socket(&mut self, socket: &Rc<Socket>, src: Src<'_>) -> Result<Io, Errno> {
-        self.deliver(socket, None, src, &mut Vec::new())
+    pub(crate) fn write_socket(
+        &mut self,
+        thread: ThreadIdx,
+        socket: &Rc<Socket>,
+        src: Src<'_>,
+    ) -> Result<Io, Errno> {
+        let creds = self.sender(thread)?;
+        self.deliver(socket, None, src, &mut Vec::new(), creds)
     }
 
     /// Sends bytes to the other end, or to `to`, with descriptors (which are taken if it succeeds). A message goes whole or
@@ -134,6 +140,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         to: Option<&Rc<Socket>>,
         src: Src<'_>,
         rights: &mut Vec<Rc<File>>,
+        creds: PeerCreds,
     ) -> Result<Io, Errno> {
         if socket.write_shut.get() {
             return Err(Errno::EPIPE);
@@ -175,7 +182,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             0 => 0,
             _ => self.ring_put(&peer.ring, src, &self.vfs.graveyard)?,
         };
-        let creds = socket.creds.get();
+        if !rights.is_empty() {
+            self.vfs.in_flight.add(&peer);
+        }
         let mut records = peer.records.borrow_mut();
         let joins = socket.is_stream() && rights.is_empty();
         match records.back_mut() {

@@ -41,10 +41,19 @@ pub fn address(name: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The descriptors named in control messages. `EINVAL` for what makes no sense.
-pub fn parse_control(raw: &[u8]) -> Result<Vec<i32>, Errno> {
+/// What control messages say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// Descriptors to send.
+    pub fds: Vec<i32>,
+    /// Whom the sender says it is: process, user, group.
+    pub creds: Option<[u32; 3]>,
+}
+
+/// The descriptors and credentials named in control messages. `EINVAL` for what makes no sense.
+pub fn parse_control(raw: &[u8]) -> Result<Said, Errno> {
     let mut rest = raw;
-    let mut fds = Vec::new();
+    let mut said = Said::default();
     while rest.len() >= HEADER {
         let word = |at: usize| -> i32 {
             let bytes = rest.get(at..at + 4).and_then(|b| b.try_into().ok());
@@ -59,20 +68,26 @@ pub fn parse_control(raw: &[u8]) -> Result<Vec<i32>, Errno> {
         match (word(8), word(12)) {
             (SOL_SOCKET, SCM_RIGHTS) => {
                 for fd in body.chunks_exact(4) {
-                    fds.push(fd.try_into().map(i32::from_le_bytes).unwrap_or(-1));
+                    said.fds
+                        .push(fd.try_into().map(i32::from_le_bytes).unwrap_or(-1));
                 }
             }
-            (SOL_SOCKET, SCM_CREDENTIALS) => {}
+            (SOL_SOCKET, SCM_CREDENTIALS) => {
+                if body.len() != 12 {
+                    return Err(Errno::EINVAL);
+                }
+                said.creds = Some([word(16) as u32, word(20) as u32, word(24) as u32]);
+            }
             (SOL_SOCKET, _) => return Err(Errno::EINVAL),
             _ => {}
         }
         let next = len.next_multiple_of(8).min(rest.len());
         rest = rest.get(next..).unwrap_or_default();
     }
-    if fds.len() > MAX_RIGHTS {
+    if said.fds.len() > MAX_RIGHTS {
         return Err(Errno::EINVAL);
     }
-    Ok(fds)
+    Ok(said)
 }
 
 /// Writer of control messages into the room a program offers.
@@ -129,11 +144,23 @@ mod tests {
         let body: Vec<u8> = [3i32, 4, 5].iter().flat_map(|f| f.to_le_bytes()).collect();
         control.push(64, SCM_RIGHTS, &body);
         assert_eq!(control.bytes.len(), 32);
-        assert_eq!(parse_control(&control.bytes), Ok(alloc::vec![3, 4, 5]));
+        assert_eq!(
+            parse_control(&control.bytes),
+            Ok(Said {
+                fds: alloc::vec![3, 4, 5],
+                creds: None
+            })
+        );
         let mut short = Control::default();
         short.push(20, SCM_RIGHTS, &body);
         assert!(short.truncated);
-        assert_eq!(parse_control(&short.bytes), Ok(alloc::vec![3]));
+        assert_eq!(
+            parse_control(&short.bytes),
+            Ok(Said {
+                fds: alloc::vec![3],
+                creds: None
+            })
+        );
         assert_eq!(parse_control(&[255; 16]), Err(Errno::EINVAL));
     }
 }

@@ -1,5 +1,6 @@
 //! Sockets of the local family (unix(7)): what a socket is; the calls are in `calls/socket.rs`.
 
+pub mod cycles;
 pub mod data;
 pub mod message;
 
@@ -122,6 +123,10 @@ pub struct Socket {
     pub backlog_max: Cell<usize>,
     /// SO_PASSCRED.
     pub pass_creds: Cell<bool>,
+    /// SO_RCVTIMEO in nanoseconds; `None`: for ever.
+    pub receive_timeout: Cell<Option<u64>>,
+    /// SO_SNDTIMEO.
+    pub send_timeout: Cell<Option<u64>>,
 }
 
 impl Socket {
@@ -144,6 +149,8 @@ impl Socket {
             backlog: RefCell::new(VecDeque::new()),
             backlog_max: Cell::new(0),
             pass_creds: Cell::new(false),
+            receive_timeout: Cell::new(None),
+            send_timeout: Cell::new(None),
         })
     }
 

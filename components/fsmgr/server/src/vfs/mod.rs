@@ -7,7 +7,7 @@ use core::cell::{Cell, RefCell};
 use fsmgr_api::Creds;
 use lsyscall_abi::consts::inotify::IN_CREATE;
 use lsyscall_abi::consts::mode::{
-    S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISVTX,
+    S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID, S_ISVTX, S_IXGRP,
 };
 use lsyscall_abi::{Errno, MountFlags};
 
@@ -19,6 +19,7 @@ use crate::mount::{Mount, Namespace, Path};
 use crate::perm;
 use crate::pipe::Pipe;
 use crate::procfs::Node;
+use crate::unix::cycles::InFlight;
 use crate::unix::{Names, Socket};
 use crate::vmo::Graveyard;
 use crate::wait::RunList;
@@ -41,6 +42,8 @@ pub struct Vfs {
     pub run: Rc<RunList>,
     /// Sockets with abstract names.
     pub names: Names,
+    /// Descriptors that were sent and not received.
+    pub in_flight: InFlight,
     /// Descriptions.
     pub files: Rc<FileCount>,
     /// Where pipes, sockets and the like live.
@@ -85,6 +88,7 @@ impl Vfs {
             graveyard,
             run: Rc::new(RunList::default()),
             names: Names::default(),
+            in_flight: InFlight::default(),
             files: Rc::new(FileCount::default()),
             pseudo,
             unnamed,
@@ -107,10 +111,10 @@ impl Vfs {
             time,
             ..InodeInit::default()
         };
-        let what = if kind == FsKind::Proc {
-            Kind::Proc(Node::ROOT)
-        } else {
-            Kind::Dir(RefCell::default())
+        let what = match kind {
+            FsKind::Proc => Kind::Proc(Node::ROOT),
+            FsKind::Sysfs => Kind::Proc(Node::SYSFS),
+            _ => Kind::Dir(RefCell::default()),
         };
         let inode = sb.inode(init, what)?;
         inode.nlink.set(2);
@@ -121,6 +125,7 @@ impl Vfs {
     pub fn open(&self, object: Object, path: Path, flags: OpenFlags) -> Result<Rc<File>, Errno> {
         let id = self.next_file.get();
         self.next_file.set(id + 1);
+        path.mount.expiring.set(false);
         File::new(&self.files, id, object, path, flags)
     }
 
@@ -241,6 +246,9 @@ impl Vfs {
             init.gid = parent.gid.get();
             if mode & S_IFMT == S_IFDIR {
                 init.mode |= S_ISGID;
+            } else if mode & S_IXGRP != 0 {
+                // Nobody lends a group's rights who does not have them.
+                init.mode = perm::created_mode(init.mode, creds, init.gid);
             }
         }
         parent.sb.inode(init, kind)
@@ -250,7 +258,9 @@ impl Vfs {
     fn entries(dir: &Path, adds: bool) -> Result<&RefCell<Dir>, Errno> {
         let entries = match &dir.inode().kind {
             Kind::Dir(entries) => entries,
-            Kind::Proc(_) if adds => return Err(Errno::ENOENT),
+            Kind::Proc(_) if adds && dir.mount.sb.kind == FsKind::Proc => {
+                return Err(Errno::ENOENT)
+            }
             Kind::Proc(_) => return Err(Errno::EPERM),
             _ => return Err(Errno::ENOTDIR),
         };

@@ -300,14 +300,7 @@ impl<P: Parts> ProcMgr<P> {
             let mut name = [0u8; 16];
             let got = self.mem.read_some(space, arg2, &mut name[..15])?;
             let end = name[..got].iter().position(|&b| b == 0).unwrap_or(got);
-            let comm = comm_of(&name[..end]);
-            let thread = self.thread_mut(c.thread).ok_or(Errno::ESRCH)?;
-            thread.comm = comm;
-            let tid = thread.tid;
-            let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
-            if process.pid == tid {
-                process.comm = comm;
-            }
+            self.set_name(c.thread, comm_of(&name[..end]));
             return OK;
         }
         if option == GET_NAME {

@@ -30,6 +30,9 @@ impl FsMgr for Fake {
         assert!(w.fs_threads.insert(child.0), "a thread fsmgr still knows");
         Ok(())
     }
+    fn new_name(&self, _: ThreadIdx) -> Result<Option<(u64, u64)>, Errno> {
+        Ok(None)
+    }
     fn exit(&self, t: ThreadIdx) -> Result<(), Errno> {
         let mut w = self.0.borrow_mut();
         assert!(
@@ -287,6 +290,8 @@ impl MemMgr for Fake {
         vmo_resize(a: Vmo, b: u64) -> ();
         vmo_pages(a: Vmo) -> u64;
         vmo_zero(a: Vmo, b: u64, c: u64) -> ();
+        vmo_is_mapped(a: Vmo) -> bool;
+        vmo_seek(a: Vmo, b: u64, c: bool) -> Option<u64>;
         vmo_to_user(a: Vmo, b: u64, c: Space, d: u64, e: u64) -> u64;
         user_to_vmo(a: Vmo, b: u64, c: Space, d: u64, e: u64) -> u64;
         vmo_copy(a: Vmo, b: u64, c: Vmo, d: u64, e: u64) -> u64;
