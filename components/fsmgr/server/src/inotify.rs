@@ -71,12 +71,15 @@ pub struct Watch {
     owner: Weak<Inotify>,
 }
 
+/// A watched file, and its watch.
+type Watched = (Rc<Inode>, Rc<Watch>);
+
 /// An inotify instance.
 pub struct Inotify {
     /// Everyone who waits for it.
     pub queue: WaitQueue,
     events: RefCell<VecDeque<Event>>,
-    watches: RefCell<BTreeMap<i32, (Rc<Inode>, Rc<Watch>)>>,
+    watches: RefCell<BTreeMap<i32, Watched>>,
     next_wd: Cell<i32>,
     counters: Rc<Counters>,
 }

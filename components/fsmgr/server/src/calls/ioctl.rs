@@ -374,7 +374,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 line.set_session(sid);
                 line.set_foreground(process.pgid as i32);
             }
-            _ if !mine && !(master && matches!(cmd, TIOCGPGRP | TIOCGSID)) => {
+            _ if !(mine || master && matches!(cmd, TIOCGPGRP | TIOCGSID)) => {
                 return Err(Errno::ENOTTY)
             }
             TIOCGPGRP => self.copy_out(c, arg, &foreground)?,

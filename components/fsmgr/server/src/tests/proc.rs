@@ -90,6 +90,7 @@ fn every_file_can_be_read() {
     let mut r = Rig::new();
     let mut todo = vec![
         "/proc/sys".to_string(),
+        "/sys".into(),
         "/proc/1".into(),
         "/proc/net".into(),
         "/proc/1/fdinfo".into(),
@@ -99,7 +100,10 @@ fn every_file_can_be_read() {
     while let Some(dir) = todo.pop() {
         for name in r.names(&dir) {
             if name.starts_with('.')
-                || matches!(name.as_str(), "cwd" | "root" | "exe" | "task" | "fd" | "3")
+                || matches!(
+                    name.as_str(),
+                    "cwd" | "root" | "exe" | "task" | "fd" | "ns" | "3"
+                )
             {
                 continue;
             }
