@@ -24,6 +24,8 @@ pub struct Artefacts {
     pub debian: BTreeMap<String, Debian>,
     /// Python wheels.
     pub python: BTreeMap<String, Entry>,
+    /// Debian source packages.
+    pub source: BTreeMap<String, Source>,
 }
 
 /// What every artefact has.
@@ -79,6 +81,20 @@ impl Debian {
     }
 }
 
+/// A Debian source package and the files of it that are used.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its name where it comes from.
+    pub package: String,
+    /// Its version there.
+    pub version: String,
+    /// Under which licence it stands.
+    pub licence: String,
+    /// The sha256 of each archive, by its name.
+    pub archives: BTreeMap<String, String>,
+}
+
 impl Artefacts {
     /// Reads the repository's list.
     pub fn load(context: &Context) -> Result<Self> {
@@ -101,14 +117,32 @@ impl Artefacts {
             .get(name)
             .with_context(|| format!("{LIST} has no [deb.{name}]"))
     }
+
+    /// The Debian source package called `name` in the list.
+    pub fn source(&self, name: &str) -> Result<&Source> {
+        self.source
+            .get(name)
+            .with_context(|| format!("{LIST} has no [source.{name}]"))
+    }
 }
 
 impl Entry {
     /// A folder name for what is unpacked from it.
     pub fn folder(&self) -> String {
-        // Debian's epoch colon does not belong into a path that may end up in a search path.
-        format!("{}-{}", self.package, self.version.replace(':', "."))
+        folder(&self.package, &self.version)
     }
+}
+
+impl Source {
+    /// A folder name for what is unpacked from it.
+    pub fn folder(&self) -> String {
+        format!("{}-source", folder(&self.package, &self.version))
+    }
+}
+
+fn folder(package: &str, version: &str) -> String {
+    // Debian's epoch colon does not belong into a path that may end up in a search path.
+    format!("{package}-{}", version.replace(':', "."))
 }
 
 impl Deb {
@@ -145,6 +179,18 @@ pub fn show(context: &Context) -> Result<bool> {
             let shipped = image_packer::cpio::find(&archive, "bin/busybox")
                 .context("the root file system holds no bin/busybox")?;
             good &= compare("/bin/busybox in the guest", &sha256(shipped), recorded);
+        }
+    }
+    for (name, source) in &list.source {
+        let Source {
+            package,
+            version,
+            licence,
+            archives,
+        } = source;
+        println!("{name}: source of {package} {version} ({licence})");
+        for (archive, sha256) in archives {
+            println!("  {sha256}  recorded: {archive}");
         }
     }
     Ok(good)

@@ -17,6 +17,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("patch", "patch"),
     ("dpkg-deb", "dpkg"),
     ("setpriv", "util-linux"),
+    ("bzip2", "bzip2"),
+    ("xz", "xz-utils"),
 ];
 
 /// What building the private sysroot needs besides.

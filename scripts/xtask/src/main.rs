@@ -11,6 +11,7 @@ mod apt;
 mod artefacts;
 mod build;
 mod clean;
+mod conformance;
 mod context;
 mod debian;
 mod debian_root;
@@ -21,6 +22,7 @@ mod process;
 mod rootfs;
 mod run;
 mod setup;
+mod source;
 mod stamp;
 mod syscalls;
 mod test;
@@ -50,6 +52,7 @@ enum Command {
     Test(test::TestArgs),
     Syscalls(syscalls::SyscallsArgs),
     DebianRoot(debian_root::DebianRootArgs),
+    Conformance(conformance::ConformanceArgs),
     /// Removes what was built
     Clean {
         /// Also what was downloaded, and the private toolchain
@@ -106,6 +109,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test(options) => good = test::test(&context, &options)?,
         Command::Syscalls(options) => good = syscalls::show(&context, &options)?,
         Command::DebianRoot(options) => debian_root::main(&context, &options)?,
+        Command::Conformance(options) => good = conformance::conformance(&context, &options)?,
         Command::Clean { all } => clean::clean(&context, all)?,
         Command::Fmt { check } => lint::fmt(&context, check)?,
         Command::Lint => {

@@ -41,6 +41,19 @@ fn base(context: &Context, busybox: &Path) -> Result<Tree> {
     )
 }
 
+/// The names of the applets that the guest's busybox has.
+pub fn applet_names(context: &Context) -> Result<Vec<String>> {
+    let busybox = fetch::deb(context, Artefacts::load(context)?.deb("busybox")?)?;
+    let program = fs::read(&busybox).with_context(|| format!("reading {}", busybox.display()))?;
+    let mut names: Vec<String> = applets(context, &busybox, &program)?
+        .lines()
+        .filter_map(|path| Some(path.rsplit('/').next()?.to_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
 /// The paths of busybox's applets, as busybox itself tells them.
 fn applets(context: &Context, busybox: &Path, program: &[u8]) -> Result<String> {
     let list = context.target.join("rootfs/applets");

@@ -110,6 +110,12 @@ int main(void)
         trouble("mount /dev");
     mkdir("/dev/pts", 0755);
     mount("devpts", "/dev/pts", "devpts", 0, NULL);
+    /* what the kernel leaves to user space */
+    symlink("/proc/self/fd", "/dev/fd");
+    symlink("/proc/self/fd/0", "/dev/stdin"), symlink("/proc/self/fd/1", "/dev/stdout");
+    symlink("/proc/self/fd/2", "/dev/stderr");
+    mkdir("/dev/shm", 01777);
+    mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, NULL);
     line = open("/dev/ttyAMA0", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (line < 0)
         return 1;
@@ -119,6 +125,9 @@ int main(void)
     tcsetattr(line, TCSANOW, &t);
 
     size_t len;
+    char *name = slurp("/etc/hostname", &len);
+    if (name && sethostname(name, strcspn(name, "\n")) != 0)
+        trouble("sethostname");
     char *run = slurp("/.reference/run", &len);
     if (!run)
         trouble("/.reference/run");

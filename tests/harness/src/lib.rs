@@ -11,10 +11,13 @@
 //! - `script`: the shell scripts of `tests/system/scripts`, their outputs compared to those recorded on Debian's kernel;
 //! - `run`: what the command `run` promises: statuses, pipes, flags;
 //! - `session`: an interactive shell on a pseudo-terminal.
+//!
+//! Apart from these it runs test suites of others, see [`run_conformance`].
 #![deny(unsafe_code)]
 
 mod abi;
 mod cli;
+mod conformance;
 mod coverage;
 mod expectations;
 mod persona;
@@ -26,6 +29,7 @@ mod runner;
 mod script;
 mod session;
 
+pub use conformance::{run_conformance, ConformanceOptions, Suite};
 pub use coverage::{coverage, Coverage, Seen};
 pub use persona::Persona;
 pub use reference::{DebianLinux, Reference};

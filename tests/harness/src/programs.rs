@@ -52,6 +52,27 @@ impl Programs {
     }
 }
 
+/// Builds a static program from a source file that is not ours.
+///
+/// # Errors
+/// With the compiler's messages.
+pub fn foreign(program: &Path, file: &Path) -> Result<()> {
+    let output = Command::new(COMPILER)
+        .args(["-std=gnu89", "-w", "-O1", "-static", "-o"])
+        .arg(program)
+        .arg(file)
+        .output()
+        .with_context(|| format!("starting {COMPILER} (package gcc-aarch64-linux-gnu)"))?;
+    if !output.status.success() {
+        bail!(
+            "{COMPILER} could not build {}:\n{}",
+            file.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
 /// The files of a folder, sorted.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)

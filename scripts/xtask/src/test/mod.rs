@@ -132,7 +132,7 @@ fn identical(context: &Context) -> Result<()> {
 }
 
 /// Debian's kernel with the root file system the systems get.
-fn reference(context: &Context) -> Result<Reference> {
+pub fn reference(context: &Context) -> Result<Reference> {
     let list = Artefacts::load(context)?;
     let linux = list.deb("linux")?;
     let kernel = fetch::deb(context, linux)?;
