@@ -66,6 +66,30 @@ CASE(pipe, exit_closes_the_writer)
     child_killed(pid, SIGKILL);
 }
 
+/* The reader that waits takes what fills the pipe; the writer goes on, and its call ends. */
+CASE(pipe, big_write_to_a_waiting_big_reader)
+{
+    enum { ALL = 120000, PART = 65536 };
+    static char data[ALL], got[PART];
+    int fds[2];
+    OK(pipe(fds));
+    pid_t pid = xfork();
+    if (pid == 0) {
+        OK(close(fds[1]));
+        size_t all = 0;
+        ssize_t n;
+        while ((n = OK(read(fds[0], got, PART))) > 0)
+            all += n;
+        CHECK_EQ(all, ALL);
+        _exit(0);
+    }
+    OK(close(fds[0]));
+    sleep_ms(50);
+    CHECK_EQ(write(fds[1], data, ALL), ALL);
+    OK(close(fds[1]));
+    child_ok(pid);
+}
+
 CASE(pipe, epipe_and_sigpipe)
 {
     int fds[2];

@@ -176,6 +176,9 @@ pub struct FsMgr<M, C> {
     current: ThreadIdx,
     /// The parked call that is being run again.
     resumed: Option<Parked>,
+    /// The thread whose call this entry is, and how that call ended when it was run again before the entry's end: there
+    /// is no parked reply to complete yet.
+    entered: Option<(ThreadIdx, Option<SysResult>)>,
 }
 
 impl<M: Memory, C: Console> FsMgr<M, C> {
@@ -229,6 +232,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             signal_fds: SignalFds::default(),
             current: ThreadIdx(0),
             resumed: None,
+            entered: None,
             mem,
             console,
             vfs,
@@ -384,8 +388,12 @@ impl<M: Memory, C: Console> Component for FsMgr<M, C> {
     fn lsyscall(&mut self, caller: &Caller) -> SysResult {
         self.current = caller.thread;
         let result = dispatch_fs(self, caller);
+        self.entered = Some((caller.thread, None));
         self.settle();
-        result
+        match self.entered.take() {
+            Some((_, Some(end))) => end,
+            _ => result,
+        }
     }
 
     fn request(&mut self, _interface: u8, _client: u8, message: &mut Message) {

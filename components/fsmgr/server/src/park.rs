@@ -160,7 +160,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 if masked {
                     self.wish_changed(thread);
                 }
-                self.replies.complete(thread, value as i64);
+                match &mut self.entered {
+                    Some((entered, end)) if *entered == thread => *end = Some(result),
+                    _ => self.replies.complete(thread, value as i64),
+                }
             }
         }
     }

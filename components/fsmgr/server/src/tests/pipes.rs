@@ -61,6 +61,25 @@ fn a_big_write_goes_in_parts() {
 }
 
 #[test]
+fn a_big_write_that_wakes_its_own_way_free_ends_at_once() {
+    let mut r = Rig::new();
+    let (rd, wr) = pipe(&mut r, 0);
+    r.fork(0, 1, 2, 1, 1);
+    let big: Vec<u8> = (0..120_000u32).map(|i| i as u8).collect();
+    let (from, to) = (r.put(&big), r.room(65_536));
+    assert_eq!(r.call_on(1, "read", &[rd, to, 65_536]), None);
+    // The reader takes what fills the pipe and so makes room for the rest, all before the call is over: the writer must
+    // not be left waiting for an answer that was given before it waited.
+    assert_eq!(
+        r.call_on(0, "write", &[wr, from, big.len() as u64]),
+        Some(120_000)
+    );
+    assert_eq!(r.completed(), [(1, 65_536)]);
+    assert_eq!(r.get(to, 65_536), big[..65_536]);
+    assert_eq!(r.read(rd as i64, 65_536), Ok(big[65_536..].to_vec()));
+}
+
+#[test]
 fn a_waiting_write_that_is_interrupted_says_what_went() {
     let mut r = Rig::new();
     let (rd, wr) = pipe(&mut r, 0);
