@@ -16,6 +16,7 @@ mod context;
 mod debian;
 mod debian_root;
 mod fetch;
+mod fuzz;
 mod licences;
 mod lint;
 mod process;
@@ -24,6 +25,7 @@ mod run;
 mod setup;
 mod source;
 mod stamp;
+mod stress;
 mod syscalls;
 mod test;
 mod toolchain;
@@ -53,6 +55,8 @@ enum Command {
     Syscalls(syscalls::SyscallsArgs),
     DebianRoot(debian_root::DebianRootArgs),
     Conformance(conformance::ConformanceArgs),
+    Fuzz(fuzz::FuzzArgs),
+    Stress(stress::StressArgs),
     /// Removes what was built
     Clean {
         /// Also what was downloaded, and the private toolchain
@@ -106,6 +110,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Build(options) => built(&context, &options)?.show()?,
         Command::Image(options) => println!("{}", built(&context, &options)?.image.display()),
         Command::Run(options) => return Ok(run::main(&context, &options)),
+        Command::Fuzz(options) => good = fuzz::fuzz(&context, &options)?,
+        Command::Stress(options) => good = stress::stress(&context, &options)?,
         Command::Test(options) => good = test::test(&context, &options)?,
         Command::Syscalls(options) => good = syscalls::show(&context, &options)?,
         Command::DebianRoot(options) => debian_root::main(&context, &options)?,

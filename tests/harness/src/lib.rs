@@ -13,6 +13,9 @@
 //! - `session`: an interactive shell on a pseudo-terminal.
 //!
 //! Apart from these it runs test suites of others, see [`run_conformance`].
+//! - `session`: an interactive shell on a pseudo-terminal;
+//! - `stress`: much of everything, a small version of what `cargo xtask stress` runs;
+//! - `fuzz`: the system-call fuzzer, for a bounded time.
 #![deny(unsafe_code)]
 
 mod abi;
@@ -20,6 +23,7 @@ mod cli;
 mod conformance;
 mod coverage;
 mod expectations;
+mod fuzz;
 mod persona;
 mod process;
 mod programs;
@@ -28,9 +32,11 @@ mod report;
 mod runner;
 mod script;
 mod session;
+mod stress;
 
 pub use conformance::{run_conformance, ConformanceOptions, Suite};
 pub use coverage::{coverage, Coverage, Seen};
+pub use fuzz::{reproduce, FuzzOptions, FuzzResult};
 pub use persona::Persona;
 pub use reference::{DebianLinux, Reference};
 pub use report::{Summary, Verdict};
@@ -86,7 +92,47 @@ pub fn run_suite(options: &SuiteOptions) -> Result<Summary> {
         script::run(&runner, &options.root, None, &mut report)?;
         cli::run(&runner, &programs, &mut report)?;
         session::run(&runner, &mut report)?;
+        stress::run(&runner, &programs, &mut report)?;
+        fuzz::run(&runner, &programs, &mut report)?;
         summary.add(report.finish());
     }
     Ok(summary)
+}
+
+/// Runs the system-call fuzzer on a system; see [`FuzzOptions`].
+///
+/// # Errors
+/// When a program cannot be built, or the system not be started.
+pub fn run_fuzz(
+    root: &std::path::Path,
+    target: &std::path::Path,
+    xtask: &std::path::Path,
+    system: &str,
+    options: &FuzzOptions,
+) -> Result<FuzzResult> {
+    let programs = Programs::build(root, target)?;
+    fuzz::fuzz(&Persona::new(xtask, root, system), &programs, options)
+}
+
+/// Runs the load of a group on a system, as much as there is of it, and says figures.
+///
+/// # Errors
+/// When a program cannot be built, or the system not be started.
+pub fn run_stress(
+    root: &std::path::Path,
+    target: &std::path::Path,
+    xtask: &std::path::Path,
+    system: &str,
+    cases: &[String],
+) -> Result<Summary> {
+    let programs = Programs::build(root, target)?;
+    let expectations = Expectations::load(&root.join("tests/expectations"))?;
+    let mut report = Report::new(system, &expectations, &[]);
+    stress::full(
+        &Persona::new(xtask, root, system),
+        &programs,
+        cases,
+        &mut report,
+    )?;
+    Ok(report.finish())
 }

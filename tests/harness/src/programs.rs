@@ -18,6 +18,10 @@ pub struct Programs {
     pub abi_pie: PathBuf,
     /// The first process of the reference system.
     pub reference_init: PathBuf,
+    /// The system-call fuzzer.
+    pub fuzz: PathBuf,
+    /// Load.
+    pub stress: PathBuf,
 }
 
 impl Programs {
@@ -34,6 +38,8 @@ impl Programs {
             abi: out.join("abi"),
             abi_pie: out.join("abi-pie"),
             reference_init: out.join("reference-init"),
+            fuzz: out.join("fuzz"),
+            stress: out.join("stress"),
         };
         // The order of cases is the order of their definitions.
         let flags = ["-O1", "-pthread", "-fno-toplevel-reorder"];
@@ -47,7 +53,24 @@ impl Programs {
             &abi_sources,
             &[&flags[..], &["-static-pie", "-fPIE"]].concat(),
         )?;
+        compile(
+            &programs.stress,
+            &sources(&root.join("tests/stress/src"))?,
+            &[&flags[..], &["-static"]].concat(),
+        )?;
         compile(&programs.reference_init, &init, &["-O1", "-static"])?;
+        let generated = out.join("fuzz-table");
+        let header = generated.join("table.h");
+        fs::create_dir_all(&generated)
+            .with_context(|| format!("creating {}", generated.display()))?;
+        let text = crate::fuzz::header();
+        if fs::read_to_string(&header).ok().as_deref() != Some(&text) {
+            fs::write(&header, text).with_context(|| format!("writing {}", header.display()))?;
+        }
+        let mut fuzz_sources = sources(&root.join("tests/fuzz/src"))?;
+        fuzz_sources.push(header);
+        let include = format!("-I{}", generated.display());
+        compile(&programs.fuzz, &fuzz_sources, &["-O1", "-static", &include])?;
         Ok(programs)
     }
 }

@@ -69,6 +69,12 @@ impl ProcTable {
         (slots as usize).min(MAX_SLOTS)
     }
 
+    /// How many entries there is something in.
+    fn used(&self) -> usize {
+        let header = self.header();
+        (header.used.min(header.slots) as usize).min(MAX_SLOTS)
+    }
+
     /// A thread, if there is one of that index.
     pub fn thread(&self, index: usize) -> Option<ThreadEntry> {
         if index >= self.slots() {
@@ -98,7 +104,7 @@ impl ProcTable {
 
     /// All processes.
     pub fn processes(&self) -> impl Iterator<Item = ProcEntry> + '_ {
-        (0..self.slots()).filter_map(|slot| self.process(slot))
+        (0..self.used()).filter_map(|slot| self.process(slot))
     }
 
     /// A process by its id.
@@ -108,14 +114,14 @@ impl ProcTable {
 
     /// The process that has a thread of this id, and that thread.
     pub fn find_task(&self, tid: u32) -> Option<(ProcEntry, ThreadIdx)> {
-        let index = (0..self.slots()).find(|&i| self.thread(i).is_some_and(|t| t.tid == tid))?;
+        let index = (0..self.used()).find(|&i| self.thread(i).is_some_and(|t| t.tid == tid))?;
         let process = self.process(self.thread(index)?.process as usize)?;
         Some((process, ThreadIdx(u16::try_from(index).ok()?)))
     }
 
     /// The thread ids of a process.
     pub fn tasks(&self, pid: u32) -> impl Iterator<Item = u32> + '_ {
-        (0..self.slots())
+        (0..self.used())
             .filter_map(|i| self.thread(i))
             .filter(move |t| {
                 self.process(t.process as usize)

@@ -162,6 +162,13 @@ pub trait HeapHook {
     fn end(&self) -> (u64, u64);
     /// `bytes` of memory have been mapped at [`HeapHook::end`].
     fn extend(&self, bytes: u64);
+    /// Takes the unused end of the heap out of the allocator's hands, if it is large: address and bytes, whole pages. The heap
+    /// ends there from now on.
+    fn cut(&self) -> Option<(u64, u64)> {
+        None
+    }
+    /// What is mapped now is never to be cut.
+    fn keep(&self) {}
 }
 
 impl Env {

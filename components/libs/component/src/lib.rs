@@ -91,6 +91,9 @@ pub trait Component {
         false
     }
 
+    /// Gives back what the heap of its own domain needs no longer. Only the memory manager can.
+    fn shrink_heap(&mut self) {}
+
     /// Events arrived: bit n is event n of those its declaration consumes, in the declaration's order; hardware interrupts
     /// follow the consumed events.
     fn notified(&mut self, events: u32) {

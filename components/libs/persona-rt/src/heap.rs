@@ -10,6 +10,8 @@ struct Heap {
     talc: UnsafeCell<Talc<ErrOnOom>>,
     span: Cell<Span>,
     limit: Cell<u64>,
+    /// What lies below is never cut.
+    floor: Cell<u64>,
     grow: Cell<Option<Grow>>,
     growing: Cell<bool>,
 }
@@ -25,6 +27,7 @@ static HEAP: Heap = Heap {
     talc: UnsafeCell::new(Talc::new(ErrOnOom)),
     span: Cell::new(Span::empty()),
     limit: Cell::new(0),
+    floor: Cell::new(0),
     grow: Cell::new(None),
     growing: Cell::new(false),
 };
@@ -83,6 +86,7 @@ pub fn grow_with(grow: Grow) {
 pub fn init(base: u64, mapped: u64, limit: u64) {
     let span = Span::new(base as *mut u8, (base + mapped) as *mut u8);
     HEAP.limit.set(base + limit);
+    HEAP.floor.set(base + mapped);
     // SAFETY: the plan maps this range for the heap and nothing else; called once, before the first allocation.
     let claimed = unsafe { (*HEAP.talc.get()).claim(span) };
     HEAP.span.set(claimed.unwrap_or(Span::empty()));
@@ -113,6 +117,42 @@ impl HeapHook for DomainHeap {
         // SAFETY: the caller has mapped `bytes` at the end of the claimed heap, which are nobody's yet.
         HEAP.span
             .set(unsafe { (*HEAP.talc.get()).extend(old, wanted) });
+    }
+
+    fn cut(&self) -> Option<(u64, u64)> {
+        let old = HEAP.span.get();
+        let (base, old_acme) = old.get_base_acme()?;
+        // SAFETY: `old` is what the allocator returned last for the only heap it has.
+        let used = unsafe { (*HEAP.talc.get()).get_allocated_span(old) };
+        let (_, used_end) = used.get_base_acme()?;
+        let end = self.end().0;
+        let new_end = (used_end as u64 + KEEP).next_multiple_of(4096);
+        let new_end = new_end.max(HEAP.floor.get());
+        if new_end + LEAST > end || new_end >= old_acme as u64 {
+            return None;
+        }
+        let wanted = Span::new(base, new_end as *mut u8);
+        // SAFETY: as above; `wanted` is a part of `old` and holds all that is allocated, which ends at `used_end`.
+        HEAP.span
+            .set(unsafe { (*HEAP.talc.get()).truncate(old, wanted) });
+        let (cut, _) = self.end();
+        (cut < end).then_some((cut, end - cut))
+    }
+
+    fn keep(&self) {
+        HEAP.floor.set(self.end().0);
+    }
+}
+
+/// What is left unused at the end of a heap that is cut.
+const KEEP: u64 = 256 << 10;
+/// The least that is cut.
+const LEAST: u64 = 512 << 10;
+
+impl DomainHeap {
+    /// Whether so much is free that a look at the heap's end may be worth it.
+    pub fn is_large(&self) -> bool {
+        self.free() as u64 > KEEP + LEAST
     }
 }
 

@@ -158,6 +158,8 @@ impl Runtime {
                         sel4::reply_mrs(info, mrs);
                     }
                     self.grow_heap();
+                } else if DomainHeap.is_large() {
+                    state.shrink_heap();
                 }
                 match core::mem::replace(&mut answer, Answer::Nothing) {
                     Answer::Words(info, mrs) => endpoint.reply_recv_mrs(info, mrs),
@@ -172,6 +174,22 @@ impl Runtime {
         if let Some(remote) = self.grower.borrow().as_ref() {
             grow_from(remote, 0);
         }
+    }
+}
+
+/// Gives the end of the heap back to the memory manager, if it is large and unused.
+fn shrink_to(remote: &Remote) {
+    if !remote.is_idle() {
+        return;
+    }
+    let Some((addr, bytes)) = DomainHeap.cut() else {
+        return;
+    };
+    let client: MemMgrClient<Remote> = MemMgrClient(remote.clone());
+    let gone = client.shrink_heap(addr, bytes).unwrap_or(0);
+    if gone < bytes {
+        DomainHeap.extend(bytes - gone);
+        DomainHeap.keep();
     }
 }
 
@@ -200,6 +218,15 @@ pub(crate) fn grow_from(remote: &Remote, bytes: u64) -> bool {
 }
 
 impl Loop<'_> {
+    fn shrink_heap(&mut self) {
+        let memory = self.faults.and_then(|index| self.components.get(index));
+        if let Some(component) = memory {
+            component.entries.with(&mut |c| c.shrink_heap());
+        } else if let Some(remote) = self.rt.grower.borrow().as_ref() {
+            shrink_to(remote);
+        }
+    }
+
     fn hand_over_local(&mut self) {
         for (component, bits) in self.components.iter().zip(self.rt.pending.iter()) {
             let events = bits.replace(0);

@@ -117,6 +117,9 @@ interface! {
         /// The heap of the calling domain has less than it wants: maps `bytes` more at `addr`, its end (page-aligned, in the
         /// heap's range). Returns how many were mapped.
         38 => fn grow_heap(addr: u64, bytes: u64) -> u64;
+        /// The heap of the calling domain needs its end no longer, which reaches from `addr` (page-aligned) over `bytes` (whole
+        /// pages): unmaps it, from its end on. Returns how many bytes were unmapped; what is left stays the caller's.
+        39 => fn shrink_heap(addr: u64, bytes: u64) -> u64;
         /// Of a space: page faults served, and the most bytes that were present at once.
         50 => fn mm_counts(space: Space) -> (u64, u64);
         /// The first offset from `off` on at which the object has a page (`data`) or has none; `None` if it has a page

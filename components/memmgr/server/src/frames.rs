@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use lsyscall_abi::Errno;
 
+use crate::heaps::Heaps;
 use crate::machine::{Exhausted, Frame, Machine, PAGE};
 
 const REFS: u32 = (1 << 28) - 1;
@@ -15,6 +16,11 @@ const DIRTY: u32 = 1 << 29;
 const SYNCED: u32 = 1 << 30;
 /// [`Machine::prepare`] was done.
 const READY: u32 = 1 << 31;
+
+/// Which share of all pages is kept for the heaps of components, so that they can serve others when a program has taken all.
+const RESERVE_SHARE: u64 = 64;
+/// With fewer pages nothing is kept.
+const RESERVE_FROM: u64 = 1024;
 
 /// Whose a new frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,10 @@ pub struct Pool<M> {
     free_count: u64,
     anonymous: u64,
     objects: u64,
+    /// Pages that only heaps of components may take.
+    reserve: u64,
+    /// The pages of components' heaps that came from here.
+    pub(crate) heaps: Heaps,
 }
 
 impl From<Exhausted> for Errno {
@@ -48,7 +58,13 @@ impl<M: Machine> Pool<M> {
     pub fn new(machine: M) -> Self {
         let mut meta = Vec::new();
         meta.reserve_exact(machine.limit());
+        let reserve = match machine.limit() as u64 {
+            ..RESERVE_FROM => 0,
+            pages => pages / RESERVE_SHARE,
+        };
         Pool {
+            reserve,
+            heaps: Heaps::default(),
             machine,
             meta,
             free: REFS,
@@ -63,9 +79,10 @@ impl<M: Machine> Pool<M> {
         self.free_count + self.machine.uncarved() / PAGE as u64
     }
 
-    /// Pages in use and of whom: (private, of objects).
-    pub fn used(&self) -> (u64, u64) {
-        (self.anonymous, self.objects)
+    /// Pages in use and of whom: (private, of objects, of components' heaps).
+    pub fn used(&self) -> (u64, u64, u64) {
+        let heaps = self.heaps.pages();
+        (self.anonymous.saturating_sub(heaps), self.objects, heaps)
     }
 
     /// Pages made so far, used or free.
@@ -106,10 +123,16 @@ impl<M: Machine> Pool<M> {
         self.free_count += 1;
     }
 
+    /// A frame for a program.
     fn take(&mut self, owner: Owner) -> Result<Frame, Errno> {
-        if !self.machine.has_room() {
+        if !self.has_room() || self.free_pages() <= self.reserve {
             return Err(Errno::ENOMEM);
         }
+        self.take_any(owner)
+    }
+
+    /// A frame, also of those that are kept for the components.
+    fn take_any(&mut self, owner: Owner) -> Result<Frame, Errno> {
         if self.free == REFS {
             self.refill()?;
         }
@@ -134,9 +157,21 @@ impl<M: Machine> Pool<M> {
         Ok(frame)
     }
 
+    /// A frame of zeros for the heap of a component.
+    pub fn alloc_for_heap(&mut self) -> Result<Frame, Errno> {
+        let frame = self.take_any(Owner::Anonymous)?;
+        self.zeroed(frame);
+        Ok(frame)
+    }
+
     /// A frame of zeros with one reference.
     pub fn alloc_zero(&mut self, owner: Owner) -> Result<Frame, Errno> {
         let frame = self.take(owner)?;
+        self.zeroed(frame);
+        Ok(frame)
+    }
+
+    fn zeroed(&mut self, frame: Frame) {
         let meta = &mut self.meta[frame.0 as usize];
         if *meta & DIRTY != 0 {
             *meta &= !DIRTY;
@@ -144,7 +179,6 @@ impl<M: Machine> Pool<M> {
         }
         // The program will write to it.
         self.meta[frame.0 as usize] |= DIRTY;
-        Ok(frame)
     }
 
     /// A frame with any contents, which the caller overwrites at once, and one reference.

@@ -19,6 +19,7 @@ mod fault;
 mod frames;
 mod futex;
 mod futex_calls;
+mod heaps;
 mod initrd;
 pub mod machine;
 mod maps;

@@ -141,6 +141,11 @@ impl<M: Machine> Core<M> {
             self.settle(space);
         }
         self.settle(space);
+        if self.pool.machine.has_many_tables(space.hw) {
+            let below = space.vmas.starting_below(start).map_or(0, |(_, v)| v.end);
+            let above = space.vmas.ending_above(start).map_or(end, |(s, _)| s);
+            self.pool.machine.release_tables(space.hw, below, above);
+        }
     }
 
     /// Changes every mapping in a range; to do so twice must be as good as once.
@@ -156,7 +161,7 @@ impl<M: Machine> Core<M> {
 
     /// Whether there is memory for the records of a few mappings more.
     pub fn has_room(&mut self) -> Result<(), Errno> {
-        match self.pool.machine.has_room() {
+        match self.pool.has_room() {
             true => Ok(()),
             false => Err(Errno::ENOMEM),
         }
@@ -328,7 +333,7 @@ impl<M: Machine> Core<M> {
                 if result.is_err() || pool.is_object(frame) {
                     return;
                 }
-                if !pool.machine.has_room() {
+                if !pool.has_room() {
                     result = Err(Errno::ENOMEM);
                     return;
                 }

@@ -138,7 +138,7 @@ impl<M: Machine> Server<M> {
 
     /// A new address space without mappings; its number.
     pub(crate) fn new_space(&mut self) -> Result<u32, Errno> {
-        if !self.core.pool.machine.has_room() {
+        if !self.core.pool.has_room() {
             return Err(Errno::ENOMEM);
         }
         let hw = self.core.pool.machine.space()?;
@@ -301,7 +301,11 @@ impl<M: Machine> Component for Server<M> {
     }
 
     fn grow_heap(&mut self) -> bool {
-        self.core.pool.machine.enlarge_heap()
+        self.core.pool.grow_own()
+    }
+
+    fn shrink_heap(&mut self) {
+        self.core.pool.shrink_own();
     }
 
     fn peek(&mut self, thread: ThreadIdx, addr: u64, buf: &mut [u8]) -> usize {

@@ -20,6 +20,8 @@ use crate::vmo::MAX_SIZE;
 const MAX_UNTYPED_BITS: u8 = 20;
 /// Smallest untyped of the kernel.
 const MIN_UNTYPED_BITS: u8 = 4;
+/// Most pages a heap grows by at a time.
+const MOST_HEAP_PAGES: u64 = 512;
 /// Bytes moved at a time through a client's buffer.
 const BULK_STEP: usize = 4096;
 
@@ -153,7 +155,7 @@ impl<M: Machine> MemMgrService for Server<M> {
     }
 
     fn vmo_create(&mut self, size: u64) -> Result<Vmo, Errno> {
-        if !self.core.pool.machine.has_room() {
+        if !self.core.pool.has_room() {
             return Err(Errno::ENOMEM);
         }
         self.core.objects.create(size).map(Vmo)
@@ -315,13 +317,13 @@ impl<M: Machine> MemMgrService for Server<M> {
 
     fn stats(&mut self) -> Result<MemStats, Errno> {
         let pool = &self.core.pool;
-        let (anonymous, objects) = pool.used();
+        let (anonymous, objects, heaps) = pool.used();
         Ok(MemStats {
             total: self.core.total_bytes() + pool.machine.kernel_bytes(),
             free: pool.free_pages() * PAGE_SIZE,
             objects: objects * PAGE_SIZE,
             anonymous: anonymous * PAGE_SIZE,
-            kernel: pool.machine.kernel_bytes(),
+            kernel: pool.machine.kernel_bytes() + heaps * PAGE_SIZE,
             spaces: self.spaces.len() as u64,
             lost: pool.lost(),
         })
@@ -436,7 +438,26 @@ impl<M: Machine> MemMgrService for Server<M> {
         if !addr.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
-        Ok(self.core.pool.machine.grow_heap(client, addr, pages) * PAGE_SIZE)
+        let pages = pages.min(MOST_HEAP_PAGES);
+        let pool = &mut self.core.pool;
+        pool.has_room();
+        let mut grown = pool.grow_heap(Some(client), addr, pages);
+        if grown == 0 {
+            grown = pool.machine.grow_heap(client, addr, pages);
+        }
+        Ok(grown * PAGE_SIZE)
+    }
+
+    fn shrink_heap(&mut self, addr: u64, bytes: u64) -> Result<u64, Errno> {
+        let Some(client) = self.remote else {
+            return Ok(0);
+        };
+        if !addr.is_multiple_of(PAGE_SIZE) || !bytes.is_multiple_of(PAGE_SIZE) {
+            return Err(Errno::EINVAL);
+        }
+        let pages = (bytes / PAGE_SIZE).min(1 << 20);
+        let gone = self.core.pool.shrink_heap(Some(client), addr, pages);
+        Ok(gone * PAGE_SIZE)
     }
 }
 

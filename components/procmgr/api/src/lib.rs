@@ -24,8 +24,8 @@ pub struct Header {
     pub created: u64,
     /// Last process id given.
     pub last_pid: u32,
-    /// Unused.
-    pub pad: u32,
+    /// No entry of this index or above was ever used.
+    pub used: u32,
     /// User and system time of all threads that have ended, nanoseconds.
     pub ended_ns: [u64; 2],
     /// Their switches.

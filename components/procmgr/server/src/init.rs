@@ -8,7 +8,7 @@ use core::fmt::Write;
 use console_api::Console;
 use fsmgr_api::{FsMgr, STDIO_PIPE, STDIO_TTY};
 use lsyscall_abi::signal::SIGCHLD;
-use lsyscall_abi::{Errno, SigSet, ThreadIdx};
+use lsyscall_abi::{Errno, SigSet};
 use persona_ipc::Chunk;
 
 use crate::exec::{comm_of, Strings};
@@ -69,7 +69,7 @@ impl<P: Parts> ProcMgr<P> {
             STDIO_TTY
         };
 
-        let t = ThreadIdx(0);
+        let t = self.free_thread()?;
         self.machine.prepare(t)?;
         let pid = self.new_pid()?;
         let now = self.now();
@@ -97,7 +97,7 @@ impl<P: Parts> ProcMgr<P> {
             comm: comm_of(b"init"),
             changed: false,
             ids: Ids::ROOT,
-            limits: Limits::initial(self.threads.len() as u64),
+            limits: Limits::initial(self.slots as u64),
             itimer: Timer::default(),
             timers: vec![],
             nice: 0,

@@ -95,6 +95,9 @@ pub struct ProcMgr<P: Parts> {
     console: P::Console,
     machine: P::Machine,
     replies: Replies,
+    /// Most threads, and most processes, there can be at once.
+    slots: usize,
+    /// They grow, as far as `slots`, when all entries are taken; whoever looks for somebody looks at no more than were ever used.
     threads: Vec<Option<Box<Thread>>>,
     procs: Vec<Option<Box<Process>>>,
     /// What this entry has still to do.
@@ -175,8 +178,9 @@ where
             console: deps.console,
             machine,
             replies: env.replies(),
-            threads: (0..slots).map(|_| None).collect(),
-            procs: (0..slots).map(|_| None).collect(),
+            slots,
+            threads: Vec::with_capacity(slots),
+            procs: Vec::with_capacity(slots),
             work: VecDeque::new(),
             changed: Vec::new(),
             counts: (0, 0),

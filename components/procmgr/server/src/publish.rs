@@ -12,15 +12,15 @@ impl<P: Parts> ProcMgr<P> {
     pub(crate) fn publish_header(&mut self) {
         let (threads, processes) = self.counts;
         let header = Header {
-            slots: self.threads.len() as u32,
+            slots: self.slots as u32,
             processes,
             threads,
             running: threads.saturating_sub(self.waiting),
             created: self.created,
             last_pid: self.last_pid as u32,
-            pad: 0,
             ended_ns: [self.ended_threads.user, self.ended_threads.system],
             ended_switches: self.ended_threads.voluntary + self.ended_threads.involuntary,
+            used: self.threads.len().max(self.procs.len()) as u32,
             load: [0; 3],
         };
         self.table.write(0, header.as_bytes());
@@ -105,9 +105,8 @@ impl<P: Parts> ProcMgr<P> {
                 comm: process.comm,
             }
         });
-        let slots = self.threads.len();
         self.table
-            .write(process_offset(slots, p.0), entry.as_bytes());
+            .write(process_offset(self.slots, p.0), entry.as_bytes());
     }
 
     fn all_parked(&self, p: ProcIdx) -> bool {

@@ -1,6 +1,7 @@
 //! Finding and making entries of the tables.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use lsyscall_abi::{Errno, ThreadIdx};
 
@@ -49,22 +50,14 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     /// A free thread slot. `EAGAIN` if all are taken.
-    pub(crate) fn free_thread(&self) -> Result<ThreadIdx, Errno> {
-        let at = self
-            .threads
-            .iter()
-            .position(Option::is_none)
-            .ok_or(Errno::EAGAIN)?;
+    pub(crate) fn free_thread(&mut self) -> Result<ThreadIdx, Errno> {
+        let at = free_entry(&mut self.threads, self.slots)?;
         Ok(ThreadIdx(at as u16))
     }
 
     /// Enters a process. `EAGAIN` if the table is full.
     pub(crate) fn enter_process(&mut self, process: Process) -> Result<ProcIdx, Errno> {
-        let at = self
-            .procs
-            .iter()
-            .position(Option::is_none)
-            .ok_or(Errno::EAGAIN)?;
+        let at = free_entry(&mut self.procs, self.slots)?;
         self.procs[at] = Some(Box::new(process));
         self.counts.1 += 1;
         self.created += 1;
@@ -97,4 +90,16 @@ impl<P: Parts> ProcMgr<P> {
         }
         Err(Errno::EAGAIN)
     }
+}
+
+/// A free entry of a table that may have `most`. `EAGAIN` if all are taken.
+fn free_entry<T>(table: &mut Vec<Option<T>>, most: usize) -> Result<usize, Errno> {
+    if let Some(at) = table.iter().position(Option::is_none) {
+        return Ok(at);
+    }
+    if table.len() >= most {
+        return Err(Errno::EAGAIN);
+    }
+    table.push(None);
+    Ok(table.len() - 1)
 }

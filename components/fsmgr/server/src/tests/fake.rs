@@ -288,6 +288,9 @@ impl MemMgrService for FakeMem {
     fn fetch_small(&mut self, _: Space, _: u64, _: u8) -> Result<(u64, u64), Errno> {
         Err(Errno::ENOSYS)
     }
+    fn shrink_heap(&mut self, _: u64, _: u64) -> Result<u64, Errno> {
+        Ok(0)
+    }
     fn grow_heap(&mut self, _: u64, _: u64) -> Result<u64, Errno> {
         Ok(0)
     }

@@ -140,6 +140,7 @@ impl Rig {
         };
         let header = Header {
             slots: SLOTS as u32,
+            used: SLOTS as u32,
             ..Header::default()
         };
         rig.table.write(0, header.as_bytes());

@@ -34,6 +34,7 @@ pub struct Fake {
     next: u32,
     untyped: u64,
     synced: u64,
+    heaps: BTreeMap<(Option<u8>, u64), (Frame, Mapping)>,
 }
 
 impl Fake {
@@ -47,6 +48,7 @@ impl Fake {
             next: 0,
             untyped: 0,
             synced: 0,
+            heaps: BTreeMap::new(),
         }
     }
 
@@ -196,6 +198,25 @@ impl Machine for Fake {
 
     fn grow_heap(&mut self, _client: u8, _addr: u64, _pages: u64) -> u64 {
         0
+    }
+
+    fn map_heap(
+        &mut self,
+        client: Option<u8>,
+        addr: u64,
+        frame: Frame,
+    ) -> Result<Mapping, Exhausted> {
+        let mapping = Mapping(self.next);
+        self.next += 1;
+        let old = self.heaps.insert((client, addr), (frame, mapping));
+        assert!(old.is_none(), "{addr:#x} is mapped already");
+        Ok(mapping)
+    }
+
+    fn unmap_heap(&mut self, frame: Frame, mapping: Mapping) {
+        let before = self.heaps.len();
+        self.heaps.retain(|_, seen| *seen != (frame, mapping));
+        assert_eq!(before, self.heaps.len() + 1, "{mapping:?} is not there");
     }
 
     fn archive(&mut self) -> Result<Archive, Exhausted> {

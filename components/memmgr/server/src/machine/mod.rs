@@ -53,9 +53,23 @@ pub trait Machine {
     fn limit(&self) -> usize;
     /// Whether there is memory for the records about one more page.
     fn has_room(&mut self) -> bool;
-    /// Makes this domain's own heap larger by a step; false if it cannot.
+    /// Where this domain's own heap ends, and by how many pages it is to grow: when little is left of it.
+    fn heap_wanted(&mut self) -> Option<(u64, u64)> {
+        None
+    }
+    /// Makes this domain's own heap larger by a step, of memory nothing was made of yet; false if it cannot.
     fn enlarge_heap(&mut self) -> bool {
         false
+    }
+    /// So many bytes have been mapped at the end of this domain's own heap.
+    fn heap_grown(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+    /// What this domain's own heap has now is for good.
+    fn heap_kept(&mut self) {}
+    /// Takes the unused end of this domain's own heap away from it: address and bytes, whole pages.
+    fn heap_spared(&mut self) -> Option<(u64, u64)> {
+        None
     }
     /// Called at the start of a request: the last one's answer has been received.
     fn refill(&mut self);
@@ -108,8 +122,26 @@ pub trait Machine {
     /// Memory for kernel objects of another component, as an untyped capability of 2^`bits` bytes (for `lasting`, see
     /// [`Machine::space_cap`]).
     fn untyped(&mut self, bits: u8, lasting: bool) -> Result<u64, Exhausted>;
-    /// Maps `pages` fresh frames at `addr` in another domain's heap; returns how many pages were mapped.
+    /// Maps `pages` fresh frames at `addr` in another domain's heap, for good; returns how many pages were mapped.
     fn grow_heap(&mut self, client: u8, addr: u64, pages: u64) -> u64;
+    /// Maps a frame at `addr` in a domain's heap, readable and writable: another's, or this domain's own (`None`).
+    fn map_heap(
+        &mut self,
+        client: Option<u8>,
+        addr: u64,
+        frame: Frame,
+    ) -> Result<Mapping, Exhausted>;
+    /// Ends such a mapping.
+    fn unmap_heap(&mut self, frame: Frame, mapping: Mapping);
+    /// Whether an address space has many page tables, so that it is worth looking for unused ones.
+    fn has_many_tables(&self, hw: Hw) -> bool {
+        let _ = hw;
+        false
+    }
+    /// Nothing is mapped from `start` to `end`: page tables for nothing else can go.
+    fn release_tables(&mut self, hw: Hw, start: u64, end: u64) {
+        let _ = (hw, start, end);
+    }
 
     /// The initial archive: its first frame, its pages, its bytes (all zero without one). Its frames count from that one.
     fn archive(&mut self) -> Result<Archive, Exhausted>;

@@ -87,3 +87,49 @@ fn programs_come_and_go_without_loss() {
     assert_eq!(end.spaces, 1);
     w.audit();
 }
+
+/// As another domain's client asks, by message.
+fn as_client(w: &mut World, f: impl Fn(&mut Server<Fake>) -> Result<u64, Errno>) -> u64 {
+    w.m.remote = Some(1);
+    let result = f(&mut w.m).expect("an answer");
+    w.m.remote = None;
+    result
+}
+
+#[test]
+fn a_component_grows_when_a_program_has_taken_all_and_gives_back() {
+    let mut w = World::new(2048);
+    w.program(1);
+    let a = w.map(1, 2048);
+    let got = (0..2048).take_while(|page| w.put(1, a + page * P, 1).is_ok());
+    let got = got.count() as u64;
+    let left = w.m.stats().unwrap().free;
+    assert_eq!(left, 2048 / 64 * P, "what is kept for components");
+    assert!(got > 1900);
+    let heap = 0x2000_0000;
+    let grown = as_client(&mut w, |m| MemMgrService::grow_heap(m, heap, 8 * P));
+    assert_eq!(grown, 8 * P);
+    assert_eq!(w.m.stats().unwrap().free, left - 8 * P);
+    assert_eq!(w.m.stats().unwrap().anonymous, got * P);
+    // More than there is: what there is.
+    let grown = as_client(&mut w, |m| {
+        MemMgrService::grow_heap(m, heap + 8 * P, 200 * P)
+    });
+    assert_eq!(grown, left - 8 * P);
+    w.audit();
+    let gone = as_client(&mut w, |m| {
+        MemMgrService::shrink_heap(m, heap + 4 * P, left - 4 * P)
+    });
+    assert_eq!(gone, left - 4 * P);
+    assert_eq!(w.m.stats().unwrap().free, left - 4 * P);
+    // What is mapped no longer cannot be unmapped.
+    let gone = as_client(&mut w, |m| {
+        MemMgrService::shrink_heap(m, heap + 4 * P, 4 * P)
+    });
+    assert_eq!(gone, 0);
+    // Programs get nothing of what is kept, and all of the rest.
+    assert_eq!(w.put(1, a + got * P, 1), Err(FaultKind::OutOfMemory));
+    w.m.detach(ThreadIdx(1)).unwrap();
+    assert_eq!(w.m.stats().unwrap().anonymous, 0);
+    w.audit();
+}

@@ -310,5 +310,6 @@ impl MemMgr for Fake {
         vmo_store(a: Vmo, b: u64, c: u64) -> u64;
         fetch_small(a: Space, b: u64, c: u8) -> (u64, u64);
         grow_heap(a: u64, b: u64) -> u64;
+        shrink_heap(a: u64, b: u64) -> u64;
     }
 }

@@ -1,5 +1,7 @@
 //! Objects and frames out of untyped memory, their capabilities, and this domain's own heap.
 
+use alloc::vec::Vec;
+
 use sel4::cap::{Untyped, VSpace};
 use sel4::{CapRights, ObjectBlueprint};
 
@@ -34,6 +36,21 @@ impl Sel4 {
 
     pub(super) fn heap_free(&self) -> usize {
         self.heap.as_ref().map_or(usize::MAX, |heap| heap.free())
+    }
+
+    /// Whether there is a large piece of heap free: room in all is no use when it is in small pieces.
+    pub(super) fn has_piece(&mut self) -> bool {
+        let free = self.heap_free();
+        if free.abs_diff(self.looked) < HEAP_FLOOR / 4 {
+            return true;
+        }
+        let mut piece: Vec<u8> = Vec::new();
+        let found = piece.try_reserve_exact(HEAP_FLOOR).is_ok();
+        core::hint::black_box(&mut piece);
+        if found {
+            self.looked = free;
+        }
+        found
     }
 
     /// Maps more memory at the end of this domain's heap; false if there is none, or no room.

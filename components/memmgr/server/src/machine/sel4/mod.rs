@@ -10,12 +10,13 @@ mod ram;
 mod tables;
 mod window;
 
+use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use persona_component::{BootMemory, Env, HeapHook, Ram as Handed};
 use sel4::cap::{AsidControl, AsidPool, Granule, Untyped, VSpace};
-use sel4::{Cap, Error, ObjectBlueprint, PagingLevel};
+use sel4::{Cap, Error, ObjectBlueprint};
 
 use self::arena::{Arena, SlotId};
 use self::memory::HEAP_STEP;
@@ -41,7 +42,8 @@ const NONE: u32 = u32::MAX;
 /// An address space and its page tables.
 struct HwSpace {
     vspace: SlotId,
-    tables: Vec<(PagingLevel, SlotId)>,
+    /// By level, the lower ones first, and the first address they cover.
+    tables: BTreeMap<(u8, u64), SlotId>,
 }
 
 /// The kernel's side.
@@ -64,7 +66,10 @@ pub struct Sel4 {
     idle: Vec<SlotId>,
     spaces: Vec<HwSpace>,
     unused_spaces: Vec<u32>,
-    unused_tables: [Vec<SlotId>; 3],
+    /// Page tables of each level that are mapped nowhere, a list each.
+    unused_tables: [SlotId; 3],
+    /// Bytes free in the heap when there was last seen to be a large piece among them.
+    looked: usize,
     /// Capabilities that were passed on by message; the client has its copy by the next request.
     passed: Vec<SlotId>,
 }
@@ -102,7 +107,8 @@ impl Sel4 {
             idle: Vec::new(),
             spaces: Vec::new(),
             unused_spaces: Vec::new(),
-            unused_tables: Default::default(),
+            unused_tables: [NONE; 3],
+            looked: 0,
             passed: Vec::new(),
         };
         machine
@@ -148,10 +154,31 @@ impl Machine for Sel4 {
     }
 
     fn has_room(&mut self) -> bool {
-        if self.heap_free() < HEAP_LOW {
-            self.grow_own_heap();
+        self.heap_free() >= HEAP_FLOOR && self.has_piece()
+    }
+
+    fn heap_wanted(&mut self) -> Option<(u64, u64)> {
+        if self.heap_free() >= HEAP_LOW && self.has_piece() {
+            return None;
         }
-        self.heap_free() >= HEAP_FLOOR
+        let (end, room) = self.heap.as_ref()?.end();
+        Some((end, (room / PAGE as u64).min(HEAP_STEP)))
+    }
+
+    fn heap_grown(&mut self, bytes: u64) {
+        if let Some(heap) = &self.heap {
+            heap.extend(bytes);
+        }
+    }
+
+    fn heap_kept(&mut self) {
+        if let Some(heap) = &self.heap {
+            heap.keep();
+        }
+    }
+
+    fn heap_spared(&mut self) -> Option<(u64, u64)> {
+        self.heap.as_ref()?.cut()
     }
 
     fn enlarge_heap(&mut self) -> bool {
@@ -212,7 +239,7 @@ impl Machine for Sel4 {
         }
         self.spaces.push(HwSpace {
             vspace,
-            tables: Vec::new(),
+            tables: BTreeMap::new(),
         });
         Ok(Hw(self.spaces.len() as u32 - 1))
     }
@@ -298,6 +325,45 @@ impl Machine for Sel4 {
             Some(&(_, vspace)) => self.map_fresh(vspace, addr, pages.min(HEAP_STEP * 4)),
             None => 0,
         }
+    }
+
+    fn map_heap(
+        &mut self,
+        client: Option<u8>,
+        addr: u64,
+        frame: Frame,
+    ) -> Result<Mapping, Exhausted> {
+        let vspace = match client {
+            None => self.own,
+            Some(client) => {
+                let mut domains = self.domains.iter();
+                domains.find(|(d, _)| *d == client).ok_or(Exhausted)?.1
+            }
+        };
+        let rights = Rights {
+            write: true,
+            exec: false,
+        };
+        let slot = self.user_cap(frame)?;
+        match self.map_cap(None, vspace, slot, addr, rights) {
+            Ok(()) => Ok(Mapping(slot)),
+            Err(exhausted) => {
+                self.keep_cap(frame, slot);
+                Err(exhausted)
+            }
+        }
+    }
+
+    fn unmap_heap(&mut self, frame: Frame, mapping: Mapping) {
+        self.unmap(Hw(0), frame, mapping);
+    }
+
+    fn has_many_tables(&self, hw: Hw) -> bool {
+        self.spaces[hw.0 as usize].tables.len() > KEEP_TABLES
+    }
+
+    fn release_tables(&mut self, hw: Hw, start: u64, end: u64) {
+        self.release_unused(hw.0, start, end);
     }
 
     fn archive(&mut self) -> Result<Archive, Exhausted> {

@@ -4,12 +4,19 @@ use sel4::cap::{cap_type, AsidPool, Granule, Untyped, VSpace};
 use sel4::{CapRights, Error, ObjectBlueprint, PagingLevel, VmAttributes};
 
 use super::arena::SlotId;
-use super::{unexpected, Sel4};
+use super::{unexpected, Sel4, NONE};
 use crate::machine::{Exhausted, Rights};
 
 const DATA: VmAttributes = VmAttributes::CACHED;
 
-/// Where a level's unused tables are kept.
+/// The levels, lowest first.
+const LEVELS: [PagingLevel; 3] = [
+    PagingLevel::PageTable,
+    PagingLevel::PageDirectory,
+    PagingLevel::PageUpperDirectory,
+];
+
+/// Where a level's unused tables are kept; its place among [`LEVELS`].
 pub(super) fn level_index(level: PagingLevel) -> usize {
     match level {
         PagingLevel::PageTable => 0,
@@ -32,10 +39,25 @@ pub(super) fn attributes(rights: Rights) -> (CapRights, VmAttributes) {
 }
 
 impl Sel4 {
+    fn pop_unused(&mut self, level: PagingLevel) -> Option<SlotId> {
+        let index = level_index(level);
+        let slot = self.unused_tables[index];
+        if slot == NONE {
+            return None;
+        }
+        self.unused_tables[index] = core::mem::replace(self.arena.link(slot), NONE);
+        Some(slot)
+    }
+
+    fn push_unused(&mut self, level: PagingLevel, slot: SlotId) {
+        let index = level_index(level);
+        *self.arena.link(slot) = self.unused_tables[index];
+        self.unused_tables[index] = slot;
+    }
+
     /// A paging structure that is not mapped anywhere.
     pub(super) fn table(&mut self, level: PagingLevel) -> Result<SlotId, Exhausted> {
-        let index = level_index(level);
-        if let Some(slot) = self.unused_tables[index].pop() {
+        if let Some(slot) = self.pop_unused(level) {
             return Ok(slot);
         }
         if let Ok(slot) = self.small(level.blueprint()) {
@@ -46,7 +68,7 @@ impl Sel4 {
             let space = self.unused_spaces[at];
             self.strip(space);
         }
-        self.unused_tables[index].pop().ok_or(Exhausted)
+        self.pop_unused(level).ok_or(Exhausted)
     }
 
     /// Takes all page tables of an address space in which nothing is mapped.
@@ -54,22 +76,47 @@ impl Sel4 {
         let Some(space) = self.spaces.get_mut(space as usize) else {
             return;
         };
-        let mut tables = core::mem::take(&mut space.tables);
-        // The lower ones first: a table can only be unmapped while it can be found.
-        tables.sort_by_key(|(level, _)| level_index(*level));
-        for (level, slot) in tables {
-            let arena = &self.arena;
-            let result = match level {
-                PagingLevel::PageTable => arena.cap::<cap_type::PageTable>(slot).unmap(),
-                PagingLevel::PageDirectory => arena.cap::<cap_type::PageDirectory>(slot).unmap(),
-                PagingLevel::PageUpperDirectory => {
-                    arena.cap::<cap_type::PageUpperDirectory>(slot).unmap()
-                }
-            };
-            if let Err(error) = result {
-                log::error!("page table: {error}");
+        // In their order: a table can only be unmapped while it can be found, so the lower ones go first.
+        for ((level, _), slot) in core::mem::take(&mut space.tables) {
+            self.unmap_table(LEVELS[usize::from(level)], slot);
+        }
+    }
+
+    fn unmap_table(&mut self, level: PagingLevel, slot: SlotId) {
+        let arena = &self.arena;
+        let result = match level {
+            PagingLevel::PageTable => arena.cap::<cap_type::PageTable>(slot).unmap(),
+            PagingLevel::PageDirectory => arena.cap::<cap_type::PageDirectory>(slot).unmap(),
+            PagingLevel::PageUpperDirectory => {
+                arena.cap::<cap_type::PageUpperDirectory>(slot).unmap()
             }
-            self.unused_tables[level_index(level)].push(slot);
+        };
+        if let Err(error) = result {
+            log::error!("page table: {error}");
+        }
+        self.push_unused(level, slot);
+    }
+
+    /// Takes the page tables of an address space that cover nothing but what lies from `start` to `end`.
+    pub(super) fn release_unused(&mut self, space: u32, start: u64, end: u64) {
+        for level in LEVELS {
+            let span = 1u64 << level.span_bits();
+            let Some(first) = start.checked_next_multiple_of(span) else {
+                continue;
+            };
+            let key = level_index(level) as u8;
+            let last = (end / span * span).saturating_sub(span);
+            while first <= last {
+                let Some(record) = self.spaces.get_mut(space as usize) else {
+                    return;
+                };
+                let mut found = record.tables.range((key, first)..=(key, last));
+                let Some((&at, &slot)) = found.next() else {
+                    break;
+                };
+                record.tables.remove(&at);
+                self.unmap_table(level, slot);
+            }
         }
     }
 
@@ -95,12 +142,15 @@ impl Sel4 {
             let level = missing.ok_or(Exhausted)?;
             let table = self.table(level)?;
             if let Err(error) = level.map(self.arena.cap(table), vspace, addr) {
-                self.unused_tables[level_index(level)].push(table);
+                self.push_unused(level, table);
                 return Err(unexpected("mapping a page table", error));
             }
             let record = space.and_then(|s| self.spaces.get_mut(s as usize));
             if let Some(record) = record {
-                record.tables.push((level, table));
+                let first = addr >> level.span_bits() << level.span_bits();
+                record
+                    .tables
+                    .insert((level_index(level) as u8, first), table);
             }
         }
         Err(Exhausted)
