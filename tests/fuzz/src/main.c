@@ -19,6 +19,7 @@
 #define PATIENCE_MS 20000
 
 static pid_t guard;
+static int guard_status = -1;
 static int ask, answers;
 static uint64_t now_round;
 static int64_t slowest;
@@ -58,18 +59,55 @@ static long free_memory(void)
     return at ? atol(at + 8) : -1;
 }
 
+static void start_guard(void)
+{
+    int there[2], back[2];
+    if (pipe(there) != 0 || pipe(back) != 0)
+        exit(2);
+    guard = fork();
+    if (guard == 0) {
+        close(there[1]), close(back[0]);
+        guard_main(there[0], back[1]);
+    }
+    ask = there[1], answers = back[0];
+    close(there[0]), close(back[1]);
+}
+
+static void guard_has_ended(void)
+{
+    char text[64];
+    snprintf(text, sizeof text, "the guard has ended: wait status 0x%x", guard_status);
+    hit(text);
+    close(ask), close(answers);
+    start_guard();
+}
+
+/* A child that has ended; 0 if there is none. */
+static pid_t reap(void)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid == guard)
+        guard_status = status;
+    return pid > 0 ? pid : 0;
+}
+
 /* Asks the guard; `how` is 'c' for a thorough look. */
 static bool guard_is_well(char how)
 {
     char answer[128];
     int64_t start = now_ms();
     struct pollfd wait = {.fd = answers, .events = POLLIN};
-    if (write(ask, &how, 1) != 1 || poll(&wait, 1, PATIENCE_MS) != 1) {
+    if (write(ask, &how, 1) != 1) {
+        guard_has_ended();
+        return false;
+    }
+    if (poll(&wait, 1, PATIENCE_MS) != 1) {
         hit("the guard does not answer");
         return false;
     }
     if (read(answers, answer, sizeof answer) != sizeof answer) {
-        hit("the guard has ended");
+        guard_has_ended();
         return false;
     }
     int64_t took = now_ms() - start;
@@ -100,7 +138,7 @@ static bool kill_all(void)
         }
         if (dir)
             closedir(dir);
-        while (waitpid(-1, NULL, WNOHANG) > 0)
+        while (reap())
             ;
         if (dir && !found)
             return true;
@@ -196,7 +234,7 @@ static uint64_t round_of(uint64_t seed, uint64_t number, const char *calls, bool
     uint64_t seen = 0, calls_made;
     int64_t moved = start;
     for (;;) {
-        for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
+        for (pid_t pid; (pid = reap());)
             for (int k = 0; k < count; k++)
                 running -= pid == pids[k];
         calls_made = 0;
@@ -252,14 +290,8 @@ int main(int argc, char **argv)
         } else if (!strcmp(argv[i], "--verbose"))
             verbose = true;
     }
-    int there[2], back[2];
-    if (pipe(there) != 0 || pipe(back) != 0)
-        return 2;
-    guard = fork();
-    if (guard == 0)
-        guard_main(there[0], back[1]);
-    ask = there[1], answers = back[0];
-    close(there[0]), close(back[1]);
+    signal(SIGPIPE, SIG_IGN);
+    start_guard();
     int64_t start = now_ms();
     uint64_t total = 0, done = 0;
     long before = -1, now = -1;

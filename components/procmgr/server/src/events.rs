@@ -1,7 +1,7 @@
 //! News from below: faults that are signals, terminal signals, broken pipes.
 
 use fsmgr_api::{FsMgr, TakenSignal, Target, NEW_NAME};
-use lsyscall_abi::signal::{SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
+use lsyscall_abi::signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
 use lsyscall_abi::{SigSet, Signal, ThreadIdx};
 use memmgr_api::{FaultKind, MemEvent, MemMgr};
 
@@ -31,7 +31,7 @@ impl<P: Parts> ProcMgr<P> {
             FaultKind::Breakpoint => (SIGTRAP, 1),
             FaultKind::Step => (SIGTRAP, 2),
             FaultKind::Arithmetic => (SIGFPE, 7),
-            FaultKind::OutOfMemory => (SIGKILL, 0),
+            FaultKind::OutOfMemory => return self.out_of_memory(t, event.pc),
         };
         let Some(thread) = self.thread(t) else {
             return;
@@ -44,10 +44,6 @@ impl<P: Parts> ProcMgr<P> {
             event.addr,
             event.pc
         );
-        if signal == SIGKILL {
-            log::warn!("out of memory: process of thread {} is killed", thread.tid);
-            return self.exit_process(p, SIGKILL);
-        }
         let stopped = match thread.state {
             State::User => false,
             State::Stopped(_) => true,

@@ -18,6 +18,7 @@ mod limits;
 pub mod machine;
 #[cfg(target_os = "none")]
 mod machine_sel4;
+mod oom;
 mod publish;
 mod random;
 mod signal;

@@ -276,6 +276,14 @@ impl MemMgr for Fake {
     fn stats(&self) -> Result<MemStats, Errno> {
         Ok(MemStats::default())
     }
+    fn mm_stats(&self, space: Space) -> Result<MmStats, Errno> {
+        let mut w = self.0.borrow_mut();
+        let pages = w.mm(space)?.pages.len() as u64;
+        Ok(MmStats {
+            resident: pages * PAGE_SIZE,
+            ..MmStats::default()
+        })
+    }
     fn mm_counts(&self, _: Space) -> Result<(u64, u64), Errno> {
         Ok((3, 40960))
     }
@@ -299,7 +307,6 @@ impl MemMgr for Fake {
         initrd_vmo(a: u64, b: u64) -> Vmo;
         initrd_read(a: u64, b: u64) -> Chunk;
         initrd_done() -> ();
-        mm_stats(a: Space) -> MmStats;
         maps_after(a: Space, b: u64) -> Option<MapsEntry>;
         alloc_untyped(a: u8) -> Cap;
         fetch(a: Space, b: u64, c: u64) -> Chunk;

@@ -238,6 +238,27 @@ fn faults_are_signals() {
 }
 
 #[test]
+fn the_greediest_ends_when_memory_does() {
+    let mut system = System::new();
+    let (small, greedy) = (system.fork(INIT), system.fork(INIT));
+    let pid = system.pid(greedy);
+    system.world(|w| {
+        let mm = w.attached[&greedy.0];
+        let pages = &mut w.mms.get_mut(&mm).expect("its space").pages;
+        pages.extend((0..100).map(|page| (0x9_0000 + page, vec![0; 4096])));
+    });
+    let before = fill(&system, small);
+    system.fault(small, FaultKind::OutOfMemory, 0x1000);
+    assert_eq!(system.wait(INIT, pid, 0), (pid, 9));
+    assert!(system.runs(small), "the instruction is tried again");
+    assert_eq!(system.regs(small).pc, before.pc);
+    // Nobody has more than the one who wants more.
+    let pid = system.pid(small);
+    system.fault(small, FaultKind::OutOfMemory, 0x1000);
+    assert_eq!(system.wait(INIT, pid, 0), (pid, 9));
+}
+
+#[test]
 fn faults_cannot_be_escaped() {
     let mut system = System::new();
     for ignored in [false, true] {
