@@ -408,6 +408,13 @@ flags! {
     }
 }
 
+impl PollFlags {
+    /// What readers wait for.
+    pub const READS: u32 = Self::IN.bits() | Self::RDNORM.bits();
+    /// What writers wait for.
+    pub const WRITES: u32 = Self::OUT.bits() | Self::WRNORM.bits();
+}
+
 impl OpenFlags {
     /// The bits that say how a file is accessed: 0 read, 1 write, 2 both, 3 neither.
     pub const ACCMODE: u32 = 3;

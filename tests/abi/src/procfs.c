@@ -124,7 +124,7 @@ CASE(procfs, files_that_runtimes_read) {
         "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/uptime", "/proc/loadavg", "/proc/version",
         "/proc/filesystems", "/proc/mounts", "/proc/devices", "/proc/interrupts", "/proc/cmdline",
         "/proc/swaps", "/proc/self/maps", "/proc/self/smaps", "/proc/self/limits", "/proc/self/mountinfo",
-        "/proc/self/cgroup", "/proc/self/wchan", "/proc/self/oom_score", "/proc/self/schedstat", "/proc/thread-self/stat",
+        "/proc/self/wchan", "/proc/self/oom_score", "/proc/self/schedstat", "/proc/thread-self/stat",
         "/proc/sys/kernel/osrelease", "/proc/sys/kernel/pid_max", "/proc/sys/kernel/random/boot_id",
         "/proc/sys/kernel/pty/max", "/proc/sys/vm/overcommit_memory", "/proc/sys/fs/file-max", "/proc/sys/fs/nr_open",
         "/proc/sys/fs/inotify/max_user_watches", "/proc/sys/fs/protected_symlinks", "/proc/sys/net/core/somaxconn",

@@ -141,6 +141,10 @@ wire_struct! {
         pub signal: u8,
         /// si_code.
         pub code: i32,
+        /// First word of siginfo's union (si_band).
+        pub first: u64,
+        /// Second word (si_fd).
+        pub second: u64,
     }
 }
 

@@ -6,7 +6,7 @@ use console_api::Console;
 use lsyscall_abi::consts::cap::CAP_FSETID;
 use lsyscall_abi::consts::mode::{S_ISGID, S_ISUID};
 use lsyscall_abi::consts::seals::{F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE};
-use lsyscall_abi::{Errno, MountFlags, OpenFlags, ThreadIdx};
+use lsyscall_abi::{Errno, MountFlags, OpenFlags, PollFlags, ThreadIdx};
 use memmgr_api::{Memory, Vmo};
 use persona_ipc::Chunk;
 
@@ -354,7 +354,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let moved = self.ring_take(&pipe.ring, dst, pipe.front_run().len)?;
         pipe.took(moved, true);
         file.inode().atime.set(self.time());
-        pipe.queue.wake();
+        pipe.queue.wake_for(PollFlags::WRITES);
         Ok(Io::Done(moved))
     }
 
@@ -376,7 +376,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let moved = self.ring_put(&pipe.ring, src, &file.inode().sb.graveyard.clone())?;
         pipe.wrote(moved, packet);
         file.inode().touch(self.time());
-        pipe.queue.wake();
+        pipe.queue.wake_for(PollFlags::READS);
         Ok(Io::Done(moved))
     }
 

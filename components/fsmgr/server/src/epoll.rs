@@ -49,7 +49,17 @@ impl EpItem {
         if events & !HOW == 0 {
             return 0;
         }
-        state & (events | PollFlags::ERR.bits() | PollFlags::HUP.bits())
+        state & events
+    }
+
+    /// Whether it wants to hear of one of these events.
+    pub fn asks_for(&self, events: u32) -> bool {
+        self.events.get() & events != 0
+    }
+
+    /// EPOLLEXCLUSIVE.
+    pub fn exclusive(&self) -> bool {
+        self.events.get() & PollFlags::EXCLUSIVE.bits() != 0
     }
 
     /// EPOLLET.
@@ -76,6 +86,8 @@ pub struct Epoll {
     ready: RefCell<VecDeque<Rc<EpItem>>>,
     /// Those who wait in epoll_wait, and poll the instance itself.
     pub queue: WaitQueue,
+    /// Its own description.
+    pub file: RefCell<Weak<File>>,
 }
 
 impl Epoll {
@@ -85,6 +97,7 @@ impl Epoll {
             items: RefCell::new(BTreeMap::new()),
             ready: RefCell::new(VecDeque::new()),
             queue: WaitQueue::new(run),
+            file: RefCell::new(Weak::new()),
         })
     }
 

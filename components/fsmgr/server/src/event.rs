@@ -50,7 +50,7 @@ impl EventFd {
         }
         let taken = if self.semaphore { 1 } else { count };
         self.count.set(count - taken);
-        self.queue.wake();
+        self.queue.wake_for(PollFlags::WRITES);
         Some(taken)
     }
 
@@ -59,7 +59,7 @@ impl EventFd {
         match self.count.get().checked_add(value) {
             Some(sum) if sum <= Self::MAX => {
                 self.count.set(sum);
-                self.queue.wake();
+                self.queue.wake_for(PollFlags::READS);
                 true
             }
             _ => false,

@@ -15,6 +15,7 @@ use crate::inotify::Inotify;
 use crate::lock::Owner;
 use crate::mount::Path;
 use crate::pipe::Pipe;
+use crate::sigio::Async;
 use crate::signal::SignalFd;
 use crate::tty::{HostStream, Tty};
 use crate::unix::Socket;
@@ -91,8 +92,8 @@ pub struct File {
     flags: Cell<u32>,
     /// Offset.
     pub pos: Cell<u64>,
-    /// F_SETOWN: process (positive) or process group (negative).
-    pub owner: Cell<i32>,
+    /// F_SETOWN and O_ASYNC.
+    pub notices: Async,
     /// F_SETSIG.
     pub signal: Cell<i32>,
     /// epoll items that watch it.
@@ -147,7 +148,7 @@ impl File {
             path,
             flags: Cell::new(kept.bits()),
             pos: Cell::new(0),
-            owner: Cell::new(0),
+            notices: Async::default(),
             signal: Cell::new(0),
             watchers: RefCell::new(Vec::new()),
             locked: Cell::new(false),

@@ -33,6 +33,7 @@ mod pty;
 mod random;
 mod root;
 mod service;
+mod sigio;
 mod signal;
 mod task;
 mod terminal;
@@ -333,16 +334,23 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
 
     /// A signal for procmgr to deliver.
     fn send(&mut self, target: Target, signal: i32) {
+        self.send_info(target, signal, lsyscall_abi::SI_KERNEL, [0; 2]);
+    }
+
+    /// The same, with si_code and the first words of siginfo's union.
+    fn send_info(&mut self, target: Target, signal: i32, code: i32, words: [u64; 2]) {
         let Ok(signal) = u8::try_from(signal) else {
             return;
         };
-        let known = |e: &FsEvent| e.target == target && e.signal == signal;
+        let known = |e: &FsEvent| e.target == target && e.signal == signal && e.second == words[1];
         let bounded = signal == 0 || self.events.len() < MAX_EVENTS;
         if bounded && !self.events.iter().any(known) {
             self.events.push_back(FsEvent {
                 target,
                 signal,
-                code: lsyscall_abi::SI_KERNEL,
+                code,
+                first: words[0],
+                second: words[1],
             });
         }
         self.events_out.signal();
@@ -357,6 +365,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 target,
                 signal: note,
                 code: 0,
+                first: 0,
+                second: 0,
             });
         }
         self.events_out.signal();

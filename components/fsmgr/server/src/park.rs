@@ -127,6 +127,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     pub(crate) fn settle(&mut self) {
         loop {
             self.run_noted();
+            self.signal_owners();
             self.bury_pairs();
             if self.vfs.files.socket_closed.replace(false) && self.vfs.in_flight.any() {
                 drop(self.vfs.in_flight.take_garbage());

@@ -85,6 +85,7 @@ impl<P: Parts> ProcMgr<P> {
             }
             let info = Info {
                 code: event.code,
+                fields: [event.first, event.second, 0],
                 ..Info::kernel(signal)
             };
             match event.target {

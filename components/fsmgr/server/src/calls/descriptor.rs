@@ -21,6 +21,7 @@ use crate::lock::{Owner, Record};
 use crate::park::Wait;
 use crate::perm;
 use crate::pipe::Pipe;
+use crate::sigio::Owner as Receiver;
 use crate::vmo::VmoRef;
 use crate::FsMgr;
 
@@ -161,16 +162,29 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             F_SETFL => {
                 file.set_flags(arg as u32);
+                self.set_async(&file, fd, arg as u32 & OpenFlags::ASYNC.bits() != 0);
                 OK
             }
             F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
                 self.record_lock(c, &file, cmd, arg)
             }
-            F_SETOWN => {
-                file.owner.set(arg as i32);
+            F_SETOWN | F_SETOWN_EX => {
+                let owner = if cmd == F_SETOWN {
+                    Receiver::from_number(arg as i32)?
+                } else {
+                    let [kind, id]: [i32; 2] = self.copy_in(c, arg)?;
+                    Receiver::from_pair(kind, id)?
+                };
+                self.check_owner(owner)?;
+                file.notices.set_owner(owner, &self.thread(c)?.creds);
                 OK
             }
-            F_GETOWN => Ok(file.owner.get()).done(),
+            F_GETOWN => Ok(file.notices.owner.get().number()).done(),
+            F_GETOWN_EX => {
+                let (kind, id) = file.notices.owner.get().pair();
+                self.copy_out(c, arg, &[kind, id])?;
+                OK
+            }
             F_SETSIG => {
                 if arg > 64 {
                     return Err(Errno::EINVAL);

@@ -17,6 +17,7 @@ use crate::file::{File, Object};
 use crate::park::Wait;
 use crate::perm;
 use crate::pty::packet;
+use crate::sigio::can_signal;
 use crate::tty::Tty;
 use crate::FsMgr;
 
@@ -70,8 +71,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             FIOASYNC => {
                 let on: i32 = self.copy_in(c, arg)?;
                 let mut flags = file.flags();
+                if on != 0 && !can_signal(&file) {
+                    return Err(Errno::ENOTTY);
+                }
                 flags.set(OpenFlags::ASYNC, on != 0);
                 file.set_flags(flags.bits());
+                self.set_async(&file, fd, on != 0);
                 return OK;
             }
             _ => {}

@@ -231,16 +231,48 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         self.install_anon(c, Object::Epoll(epoll), flags)
     }
 
-    /// How deep the instances below `file` are nested; `ELOOP` if `epoll` is among them, or too deep.
-    fn nesting(file: &File, epoll: &Rc<Epoll>, depth: u32) -> Result<(), Errno> {
+    /// How many instances hang below `file` in a chain. `ELOOP` if `epoll` is among them.
+    fn depth_below(file: &File, epoll: &Rc<Epoll>, depth: u32) -> Result<u32, Errno> {
         let Some(inner) = file.epoll() else {
-            return Ok(());
+            return Ok(0);
         };
         if Rc::ptr_eq(inner, epoll) || depth > MAX_NESTING {
             return Err(Errno::ELOOP);
         }
+        let mut deepest = 0;
         for below in inner.nested() {
-            Self::nesting(&below, epoll, depth + 1)?;
+            deepest = deepest.max(1 + Self::depth_below(&below, epoll, depth + 1)?);
+        }
+        Ok(deepest)
+    }
+
+    /// How many instances watch `epoll` in a chain, counted up to one more than there may be.
+    fn depth_above(epoll: &Epoll, depth: u32) -> u32 {
+        let own = epoll.file.borrow().upgrade();
+        let Some(own) = own.filter(|_| depth <= MAX_NESTING) else {
+            return 0;
+        };
+        let watchers: Vec<_> = own
+            .watchers
+            .borrow()
+            .iter()
+            .filter_map(|w| w.upgrade())
+            .collect();
+        let above = watchers.iter().filter_map(|item| item.instance());
+        above
+            .map(|a| 1 + Self::depth_above(&a, depth + 1))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether `epoll` may watch `file` without a loop or too long a chain. `ELOOP`.
+    fn nesting(file: &File, epoll: &Rc<Epoll>) -> Result<(), Errno> {
+        if file.epoll().is_none() {
+            return Ok(());
+        }
+        let below = Self::depth_below(file, epoll, 0)?;
+        if below + 1 + Self::depth_above(epoll, 0) > MAX_NESTING {
+            return Err(Errno::ELOOP);
         }
         Ok(())
     }
@@ -268,18 +300,33 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Err(Errno::EINVAL);
         }
         let key = (fd, file.id);
+        // These are always told.
+        let wanted = event.events | PollFlags::ERR.bits() | PollFlags::HUP.bits();
         let exclusive = event.events & PollFlags::EXCLUSIVE.bits() != 0;
-        if exclusive && (op == EPOLL_CTL_MOD || file.epoll().is_some()) {
+        let with_exclusive = PollFlags::IN
+            | PollFlags::OUT
+            | PollFlags::RDNORM
+            | PollFlags::WRNORM
+            | PollFlags::ERR
+            | PollFlags::HUP
+            | PollFlags::WAKEUP
+            | PollFlags::ET
+            | PollFlags::EXCLUSIVE;
+        let odd = event.events & !with_exclusive.bits() != 0;
+        if exclusive
+            && (op == EPOLL_CTL_MOD || (op == EPOLL_CTL_ADD && (odd || file.epoll().is_some())))
+        {
             return Err(Errno::EINVAL);
         }
         match op {
             EPOLL_CTL_ADD => {
-                Self::nesting(&file, epoll, 0)?;
+                Self::nesting(&file, epoll)?;
                 if epoll.get(key).is_some() {
                     return Err(Errno::EEXIST);
                 }
                 headroom()?;
-                let item = epoll.add(&file, key, event.events, event.data);
+                let item = epoll.add(&file, key, wanted, event.data);
+                *epoll.file.borrow_mut() = Rc::downgrade(&instance);
                 let mut watchers = file.watchers.borrow_mut();
                 watchers.retain(|w| w.strong_count() > 0);
                 watchers.push(Rc::downgrade(&item));
@@ -293,7 +340,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             EPOLL_CTL_MOD => {
                 let item = epoll.get(key).ok_or(Errno::ENOENT)?;
-                item.events.set(event.events);
+                if item.exclusive() {
+                    return Err(Errno::EINVAL);
+                }
+                item.events.set(wanted);
                 item.data.set(event.data);
                 if item.wanted(self.poll_file(&file, 0)) != 0 {
                     item.signal();

@@ -18,6 +18,7 @@ use crate::heap::buffer;
 use crate::io::{Dst, Io, Src};
 use crate::park::{Before, Wait};
 use crate::pipe::PIPE_BUF;
+use crate::signal;
 use crate::vmo::VmoRef;
 use crate::FsMgr;
 
@@ -132,6 +133,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if !file.reads() {
             return Err(Errno::EBADF);
         }
+        if let Object::Signal(_) = &file.object {
+            return self.read_signals(c, file, before, pieces, nowait);
+        }
         let mut total = 0;
         for piece in pieces.as_slice() {
             if piece.len == 0 && !matches!(file.object, Object::Directory) {
@@ -148,14 +152,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 }
                 Ok(_) if total > 0 => break,
                 Ok(Io::Stop) => return self.park_ticket(c, Wait::default()),
-                Ok(Io::TakeSignal(mask)) => {
-                    let wait = Wait {
-                        file: Some(file),
-                        take: Some(mask),
-                        ..Wait::default()
-                    };
-                    return self.park_ticket(c, wait);
-                }
+                // Only signalfds say so.
+                Ok(Io::TakeSignal(_)) => return Err(Errno::EINVAL),
                 Ok(Io::Wait) if file.nonblocking() || nowait => return Err(Errno::EAGAIN),
                 Ok(Io::Wait) => return self.park_reader(c, &file, before.deadline),
                 Err(_) if total > 0 => break,
@@ -167,6 +165,42 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             file.path.dentry.notify(IN_ACCESS);
         }
         Ok(total).done()
+    }
+
+    /// Reads a signalfd: as many signals as fit and are pending. Each is taken by procmgr, which is asked once for each.
+    fn read_signals(
+        &mut self,
+        c: &Caller,
+        file: Rc<File>,
+        before: Before,
+        pieces: &Pieces,
+        nowait: bool,
+    ) -> SysResult {
+        let piece = pieces.as_slice().first();
+        let (addr, len) = piece.map_or((0, 0), |p| (p.addr, p.len));
+        let mut done = usize::try_from(before.progress).unwrap_or(len).min(len);
+        loop {
+            if done > 0 && len - done < signal::INFO {
+                return Ok(done).done();
+            }
+            let mut dst = Dst::User(c.thread, addr.wrapping_add(done as u64), len - done);
+            match self.read_once(c.thread, &file, &mut dst, None, None) {
+                Ok(Io::Done(n)) => done += n,
+                Ok(Io::TakeSignal(mask)) => {
+                    let wait = Wait {
+                        file: Some(file),
+                        take: Some(mask),
+                        progress: done as u64,
+                        ..Wait::default()
+                    };
+                    return self.park_ticket(c, wait);
+                }
+                Err(e) if done == 0 => return Err(e),
+                _ if done > 0 => return Ok(done).done(),
+                _ if file.nonblocking() || nowait => return Err(Errno::EAGAIN),
+                _ => return self.park_reader(c, &file, None),
+            }
+        }
     }
 
     /// Waits for something to read; a terminal may limit how long.
@@ -421,6 +455,17 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     ) -> SysResult {
         let file = self.file(c, fd)?;
         file.not_path_only()?;
+        if matches!(
+            file.object,
+            Object::Event(_)
+                | Object::Timer(_)
+                | Object::Signal(_)
+                | Object::Epoll(_)
+                | Object::Inotify(_)
+        ) {
+            // As Linux: nothing moves, and that is no error.
+            return Ok(0).done();
+        }
         if !file.seekable() {
             return Err(Errno::ESPIPE);
         }

@@ -92,7 +92,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 if let Io::Done(n) = io {
                     pipe.ring.popped(n);
                     pipe.took(n, false);
-                    pipe.queue.wake();
+                    pipe.queue.wake_for(lsyscall_abi::PollFlags::WRITES);
                 }
                 Ok((io, false))
             }

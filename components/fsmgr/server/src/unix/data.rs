@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use console_api::Console;
-use lsyscall_abi::{Errno, ThreadIdx};
+use lsyscall_abi::{Errno, PollFlags, ThreadIdx};
 use memmgr_api::Memory;
 
 use crate::file::File;
@@ -92,9 +92,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
         }
         drop(records);
-        socket.queue.wake();
+        socket.queue.wake_for(PollFlags::WRITES);
         if let Some(peer) = socket.other() {
-            peer.queue.wake();
+            peer.queue.wake_for(PollFlags::WRITES);
         }
         Ok(Some(got))
     }
@@ -197,7 +197,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }),
         }
         drop(records);
-        peer.queue.wake();
+        peer.queue.wake_for(PollFlags::READS);
         Ok(Io::Done(moved))
     }
 }

@@ -377,6 +377,8 @@ impl System {
                 target,
                 signal,
                 code: 0x80,
+                first: 0,
+                second: 0,
             })
         });
         self.server.notified(2);
@@ -437,6 +439,8 @@ impl System {
                 target,
                 signal,
                 code: 0,
+                first: 0,
+                second: 0,
             })
         });
         self.server.notified(2);
