@@ -109,6 +109,14 @@ struct worker {
     int pid_count;
 };
 
+/* The descriptors of the kinds that calls of their own are for, by the beginning of those calls' names. */
+struct kind {
+    const char *calls;
+    int fds[8];
+    int count;
+};
+extern struct kind kinds[];
+
 /* gen.c */
 uint64_t gen_value(struct rng *r);
 uint64_t gen_length(struct rng *r);

@@ -124,6 +124,27 @@ uint64_t gen_fd(struct worker *w)
     }
 }
 
+static bool is_of_sockets(const char *name)
+{
+    static const char *const calls[] = {"bind", "listen", "accept", "connect", "getsockname", "getpeername", "send", "recv",
+        "setsockopt", "getsockopt", "shutdown"};
+    for (size_t i = 0; i < LENGTH(calls); i++)
+        if (strncmp(name, calls[i], strlen(calls[i])) == 0 && strcmp(name, "sendfile") != 0)
+            return true;
+    return false;
+}
+
+/* A descriptor of the kind that a call is for, most of the time. */
+static void fit_fd(struct worker *w, const struct row *row, uint64_t args[6])
+{
+    if (row->count == 0 || row->args[0].type != T_Fd || one_in(&w->rng, 4))
+        return;
+    const char *name = is_of_sockets(row->name) ? "socket" : row->name;
+    for (const struct kind *k = kinds; k->calls; k++)
+        if (k->count && strncmp(name, k->calls, strlen(k->calls)) == 0)
+            args[0] = k->fds[below(&w->rng, k->count)];
+}
+
 static const char *const names[] = {"a", "b", "c", "d", "d/x", "d/y", "d/e/f", ".", "..", "/", "", "./././a", "../../a", "d/", "a/",
     "lnk", "loop", "fifo", "sock", "script", "exe", "//d//x", "/proc/self", "/proc/self/fd", "/proc/self/fd/3", "/proc/self/maps",
     "/proc/self/exe", "/proc/1/stat", "/proc/self/mem", "/proc/meminfo", "/proc/sys/kernel/hostname", "/dev/null", "/dev/zero",
@@ -190,8 +211,8 @@ uint64_t gen_path(struct worker *w)
 static uint64_t gen_time(struct rng *r, bool nanoseconds)
 {
     if (nanoseconds)
-        return one_in(r, 8) ? gen_value(r) : below(r, 1000000000);
-    return one_in(r, 4) ? gen_value(r) : below(r, 2);
+        return one_in(r, 8) ? gen_value(r) : one_in(r, 2) ? below(r, 3) : below(r, 1000000000);
+    return one_in(r, 4) ? gen_value(r) : one_in(r, 4) ? 1 : 0;
 }
 
 /* A control message, or several, of sendmsg. */
@@ -475,6 +496,7 @@ void gen_call(struct worker *w, const struct row *row, uint64_t args[6])
             unsigned what = row->args[i - 1].what;
             args[i] = what == P_CloneArgs ? 88 : what == P_RobustListHead || what == P_OpenHow ? 24 : 8;
         }
+    fit_fd(w, row, args);
     if (one_in(r, 40))
         args[below(r, 6)] = rnd(r);
 }

@@ -122,6 +122,19 @@ static void on_alarm(int sig)
     (void)sig;
 }
 
+struct kind kinds[] = {
+    {"timerfd_", {0}, 0}, {"epoll_", {0}, 0}, {"inotify_", {0}, 0}, {"signalfd", {0}, 0},
+    /* of sockets, see is_of_sockets() in gen.c */
+    {"socket", {0}, 0}, {NULL, {0}, 0},
+};
+
+static int know(int kind, int fd)
+{
+    if (fd >= 0 && kinds[kind].count < 8)
+        kinds[kind].fds[kinds[kind].count++] = fd;
+    return fd;
+}
+
 static void one_of_every_kind(void)
 {
     int fds[2];
@@ -143,24 +156,28 @@ static void one_of_every_kind(void)
     (void)!write(fds[1], "bytes in a pipe", 15);
     (void)!pipe2(fds, O_NONBLOCK);
     socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+    know(4, fds[0]), know(4, fds[1]);
     socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds);
+    know(4, fds[0]), know(4, fds[1]);
     socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds);
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    int listener = know(4, socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
     bind(listener, (struct sockaddr *)&un, sizeof un);
     listen(listener, 3);
     connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (struct sockaddr *)&un, sizeof un);
     eventfd(3, 0);
     struct epoll_event event = {.events = EPOLLIN};
-    int epoll = epoll_create1(0);
+    int epoll = know(1, epoll_create1(0));
+    know(1, epoll_create1(0));
     epoll_ctl(epoll, EPOLL_CTL_ADD, fds[0], &event);
-    timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    know(0, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK));
+    know(0, timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK));
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
-    signalfd(-1, &set, SFD_NONBLOCK);
+    know(3, signalfd(-1, &set, SFD_NONBLOCK));
     int memory = memfd_create("m", MFD_ALLOW_SEALING);
     (void)!ftruncate(memory, 10000);
-    inotify_init1(IN_NONBLOCK);
+    know(2, inotify_init1(IN_NONBLOCK));
     open("/dev/null", O_RDWR);
     open("/dev/zero", O_RDWR);
     open("/dev/urandom", O_RDONLY);

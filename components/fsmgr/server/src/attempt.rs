@@ -71,8 +71,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 }
                 let before = timer.next.get();
                 timer.advance(self.now());
-                self.timers.rearmed(timer, before);
                 let ticks = timer.ticks.take();
+                self.timers.rearmed(timer, before);
                 if ticks == 0 {
                     return Ok(Io::Wait);
                 }

@@ -59,10 +59,13 @@ impl Timers {
         self.fds.insert(timer.id, Rc::downgrade(timer));
     }
 
-    /// A timer's next expiration changed from `before` (0: none) to what it is now.
+    /// A timer's next expiration changed from `before` (0: none) to what it is now, or its expirations were read.
+    ///
+    /// One that has expirations nobody has read is not waited for: they are counted when they are read. So a short period
+    /// costs no more than its reader.
     pub fn rearmed(&mut self, timer: &TimerFd, before: u64) {
         self.due.remove(&(before, Key::Timer(timer.id)));
-        if timer.next.get() != 0 {
+        if timer.next.get() != 0 && timer.ticks.get() == 0 {
             self.due.insert((timer.next.get(), Key::Timer(timer.id)));
         }
     }

@@ -1,6 +1,7 @@
 //! Descriptors: dup(2), close(2), fcntl(2), locks, pipe2(2), memfd_create(2).
 
 use alloc::rc::Rc;
+use core::cmp::Ordering;
 
 use console_api::Console;
 use lsyscall_abi::consts::cap::CAP_SYS_RESOURCE;
@@ -270,14 +271,21 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             _ => return Err(Errno::EINVAL),
         };
         let start = base.checked_add(lock.start).ok_or(Errno::EOVERFLOW)?;
-        let end = start.checked_add(lock.len).ok_or(Errno::EOVERFLOW)?;
-        let (start, end) = if lock.len < 0 {
-            (end, start)
-        } else {
-            (start, end)
-        };
         let start = u64::try_from(start).map_err(|_| Errno::EINVAL)?;
-        Ok((start, if lock.len == 0 { u64::MAX } else { end as u64 }))
+        let len = lock.len.unsigned_abs();
+        if lock.len < 0 {
+            let first = start.checked_sub(len).ok_or(Errno::EINVAL)?;
+            return Ok((first, start));
+        }
+        // Neither can be 2^63: no overflow.
+        let end = start + len;
+        match end.cmp(&(1 << 63)) {
+            _ if len == 0 => Ok((start, u64::MAX)),
+            Ordering::Less => Ok((start, end)),
+            // To the last byte there can be is to the end, however far that is.
+            Ordering::Equal => Ok((start, u64::MAX)),
+            Ordering::Greater => Err(Errno::EOVERFLOW),
+        }
     }
 
     fn record_lock(&mut self, c: &Caller, file: &Rc<File>, cmd: u32, arg: u64) -> SysResult {

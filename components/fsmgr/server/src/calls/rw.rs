@@ -93,13 +93,16 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     }
 
     /// `EINVAL` for a negative offset, `ESPIPE` for what has none.
-    fn at(file: &File, offset: i64) -> Result<u64, Errno> {
-        let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
-        if file.seekable() {
-            Ok(offset)
-        } else {
-            Err(Errno::ESPIPE)
+    fn at(file: &File, offset: i64, len: usize) -> Result<u64, Errno> {
+        let at = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        if !file.seekable() {
+            return Err(Errno::ESPIPE);
         }
+        // As Linux: not what the file's size would say (EFBIG), the end is no offset at all.
+        let end = i64::try_from(len)
+            .ok()
+            .and_then(|len| offset.checked_add(len));
+        end.map(|_| at).ok_or(Errno::EINVAL)
     }
 
     /// read, readv, and with an offset pread, preadv.
@@ -127,7 +130,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     ) -> SysResult {
         file.not_path_only()?;
         let mut at = match offset {
-            Some(offset) => Some(Self::at(&file, offset)?),
+            Some(offset) => Some(Self::at(&file, offset, pieces.total())?),
             None => None,
         };
         if !file.reads() {
@@ -244,7 +247,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let (file, before) = self.blocking_file(c, fd)?;
         file.not_path_only()?;
         let start = match offset {
-            Some(offset) => Some(Self::at(&file, offset)?),
+            Some(offset) => Some(Self::at(&file, offset, pieces.total())?),
             None => None,
         };
         if !file.writes() {
@@ -483,7 +486,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             _ => return Err(Errno::EINVAL),
         };
-        let to = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+        // As Linux on its own file systems, whatever lseek(2) says of EOVERFLOW.
+        let to = base.checked_add(offset).ok_or(Errno::EINVAL)?;
         if to < 0 {
             return Err(Errno::EINVAL);
         }
