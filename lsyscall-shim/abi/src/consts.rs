@@ -162,7 +162,7 @@ consts! {
         EXT4_SUPER_MAGIC = 0xef53;
     }
     /// personality(2).
-    personality: u32 { PER_LINUX = 0; PER_QUERY = 0xffff_ffff; ADDR_NO_RANDOMIZE = 0x0040_0000; PER_LINUX32 = 8; }
+    personality: u32 { PER_LINUX = 0; PER_QUERY = 0xffff_ffff; ADDR_NO_RANDOMIZE = 0x0004_0000; PER_LINUX32 = 8; }
     /// membarrier(2).
     membarrier: i32 {
         MEMBARRIER_CMD_QUERY = 0; MEMBARRIER_CMD_GLOBAL = 1; MEMBARRIER_CMD_GLOBAL_EXPEDITED = 2;

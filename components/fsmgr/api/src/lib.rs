@@ -141,9 +141,9 @@ wire_struct! {
         pub signal: u8,
         /// si_code.
         pub code: i32,
-        /// First word of siginfo's union (si_band).
+        /// First word of siginfo's union (si_band, or si_pid and si_uid).
         pub first: u64,
-        /// Second word (si_fd).
+        /// Second word (si_fd, si_value).
         pub second: u64,
     }
 }
@@ -181,6 +181,19 @@ wire_struct! {
 /// [`FsEvent::signal`]: no signal, but the thread has got a new name, which [`FsMgr::new_name`] tells.
 pub const NEW_NAME: u8 = 128;
 
+wire_struct! {
+    /// A process, as its descriptors name it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct PidFdInfo {
+        /// Its id.
+        pub pid: i32,
+        /// Its number, which no other process ever has.
+        pub serial: u64,
+        /// O_NONBLOCK is set: waitid does not wait.
+        pub nonblock: bool,
+    }
+}
+
 /// What the first process has as its standard input and output.
 pub const STDIO_TTY: u8 = 0;
 /// The host's input and output as a pipe: no terminal.
@@ -192,8 +205,9 @@ interface! {
         /// Gives the first thread its descriptors 0, 1, 2 ([`STDIO_TTY`] or [`STDIO_PIPE`]), root directory and working
         /// directory. `ENOENT` if there is no such directory.
         1 => fn init_process(thread: ThreadIdx, stdio: u8, cwd: Bytes) -> ();
-        /// A new thread: shares descriptors (CLONE_FILES) and directories (CLONE_FS) with its parent, or gets copies.
-        2 => fn clone_thread(parent: ThreadIdx, child: ThreadIdx, share_files: bool, share_fs: bool) -> ();
+        /// A new thread: shares descriptors (CLONE_FILES) and directories (CLONE_FS) with its parent, or gets copies; shares
+        /// what semaphores undo (CLONE_SYSVSEM), or begins with nothing.
+        2 => fn clone_thread(parent: ThreadIdx, child: ThreadIdx, share_files: bool, share_fs: bool, share_undo: bool) -> ();
         /// The thread is gone: drops its files (the last sharer closes them), directories, parked calls.
         3 => fn exit(thread: ThreadIdx) -> ();
         /// Opens the file at a user address for execution, relative to `dirfd`, with `flags` of execveat. `ENOENT`, `EACCES`,
@@ -214,8 +228,8 @@ interface! {
         10 => fn next_event() -> Option<FsEvent>;
         /// A session leader has gone: its terminal is free again and its foreground group gets SIGHUP and SIGCONT.
         11 => fn session_ended(sid: i32) -> ();
-        /// RLIMIT_NOFILE and RLIMIT_FSIZE (soft) of the thread's process.
-        12 => fn set_limits(thread: ThreadIdx, nofile: u64, fsize: u64) -> ();
+        /// RLIMIT_NOFILE, RLIMIT_FSIZE and RLIMIT_MSGQUEUE (soft) of the thread's process.
+        12 => fn set_limits(thread: ThreadIdx, nofile: u64, fsize: u64, queues: u64) -> ();
         /// The path of the file opened for execution, as /proc/PID/exe would show it.
         13 => fn exec_path(token: u32) -> Bytes;
         /// Host name and domain name, for /proc/sys/kernel.
@@ -230,5 +244,19 @@ interface! {
         /// The name written to the thread's /proc/PID/comm, NUL padded, as two words; told once, after an event
         /// [`NEW_NAME`].
         40 => fn new_name(thread: ThreadIdx) -> Option<(u64, u64)>;
+        /// Gives the thread a descriptor, closed at exec, of a process, which may have `ended` already. `EMFILE`, `ENFILE`.
+        18 => fn pidfd_open(thread: ThreadIdx, process: PidFdInfo, ended: bool) -> i32;
+        /// The process that a descriptor of the thread means. `EBADF` if it means none.
+        19 => fn pidfd_of(thread: ThreadIdx, fd: i32) -> PidFdInfo;
+        /// The process of that number has ended: its descriptors are readable now.
+        20 => fn process_ended(serial: u64) -> ();
+        /// Gives `thread` a descriptor, closed at exec, of what `fd` is to the thread `from`. `EBADF`, `EMFILE`.
+        21 => fn take_fd(thread: ThreadIdx, from: ThreadIdx, fd: i32) -> i32;
+        /// Closes a descriptor of a thread.
+        22 => fn close_fd(thread: ThreadIdx, fd: i32) -> ();
+        /// kcmp(2) of KCMP_FILE (0), KCMP_FILES (2), KCMP_FS (3): 0 if the same, 1 or 2 for their order. `EBADF`.
+        23 => fn compare(first: ThreadIdx, fd1: i32, second: ThreadIdx, fd2: i32, kind: u8) -> i32;
+        /// Gives a thread descriptors, directories, or what semaphores undo of its own (unshare(2)).
+        24 => fn unshare(thread: ThreadIdx, files: bool, fs: bool, undo: bool) -> ();
     }
 }

@@ -87,7 +87,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 Some(events) => dst.take_bytes(&self.mem, 0, &events).map(Io::Done),
                 None => Ok(Io::Wait),
             },
-            Object::Epoll(_) => Err(Errno::EINVAL),
+            Object::Epoll(_) | Object::Process(_) | Object::Mq(_) => Err(Errno::EINVAL),
             Object::Log => Ok(Io::Done(0)),
         }
     }
@@ -139,7 +139,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Object::Socket(socket) => self.write_socket(thread, &Rc::clone(socket), src),
             Object::Directory | Object::PathOnly => Err(Errno::EBADF),
             Object::Inotify(_) => Err(Errno::EBADF),
-            Object::Timer(_) | Object::Epoll(_) | Object::Signal(_) => Err(Errno::EINVAL),
+            Object::Timer(_)
+            | Object::Epoll(_)
+            | Object::Signal(_)
+            | Object::Process(_)
+            | Object::Mq(_) => Err(Errno::EINVAL),
             Object::Log => {
                 let mut line = [0; 512];
                 let n = src.to_buf(&self.mem, &mut line)?;

@@ -32,6 +32,8 @@ pub struct FdTable {
     pub fsize: u64,
     /// What was read and written by calls with these descriptors: bytes read, bytes written, reads, writes.
     pub moved: [u64; 4],
+    /// RLIMIT_MSGQUEUE.
+    pub queues: u64,
 }
 
 impl FdTable {
@@ -44,6 +46,7 @@ impl FdTable {
             nofile: DEFAULT_NOFILE,
             fsize: u64::MAX,
             moved: [0; 4],
+            queues: u64::MAX,
         }
     }
 
@@ -62,6 +65,7 @@ impl FdTable {
             nofile: self.nofile,
             fsize: self.fsize,
             moved: [0; 4],
+            queues: self.queues,
         })
     }
 

@@ -14,6 +14,8 @@ use crate::inode::Inode;
 use crate::inotify::Inotify;
 use crate::lock::Owner;
 use crate::mount::Path;
+use crate::mq::Mq;
+use crate::pidfd::PidFd;
 use crate::pipe::Pipe;
 use crate::sigio::Async;
 use crate::signal::SignalFd;
@@ -57,6 +59,10 @@ pub enum Object {
     Epoll(Rc<Epoll>),
     /// signalfd.
     Signal(Rc<SignalFd>),
+    /// A POSIX message queue.
+    Mq(Rc<Mq>),
+    /// A process.
+    Process(Rc<PidFd>),
     /// A socket.
     Socket(Rc<Socket>),
     /// inotify.
@@ -209,6 +215,8 @@ impl File {
                 | Object::Timer(_)
                 | Object::Epoll(_)
                 | Object::Signal(_)
+                | Object::Process(_)
+                | Object::Mq(_)
                 | Object::Socket(_)
                 | Object::Inotify(_)
                 | Object::Log
@@ -226,6 +234,8 @@ impl File {
             Object::Timer(timer) => Some(&timer.queue),
             Object::Epoll(epoll) => Some(&epoll.queue),
             Object::Signal(signal) => Some(&signal.queue),
+            Object::Process(process) => Some(&process.queue),
+            Object::Mq(mq) => Some(&mq.queue),
             Object::Socket(socket) => Some(&socket.queue),
             Object::Inotify(inotify) => Some(&inotify.queue),
             _ => None,
@@ -241,6 +251,8 @@ impl File {
             Object::Signal(_) => "[signalfd]",
             // As Linux has it.
             Object::Inotify(_) => "inotify",
+            Object::Process(_) => "[pidfd]",
+            Object::Mq(_) => "[mqueue]",
             _ => "[unknown]",
         }
     }

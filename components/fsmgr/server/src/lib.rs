@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+mod aio;
 mod attempt;
 mod calls;
 mod cpio;
@@ -23,9 +24,11 @@ mod inotify;
 mod io;
 mod lock;
 mod mount;
+mod mq;
 mod park;
 mod path;
 mod perm;
+mod pidfd;
 mod pipe;
 mod procfs;
 mod proctable;
@@ -35,6 +38,7 @@ mod root;
 mod service;
 mod sigio;
 mod signal;
+mod sysv;
 mod task;
 mod terminal;
 mod text;
@@ -66,11 +70,14 @@ use crate::dentry::Dentry;
 use crate::file::File;
 use crate::inode::Time;
 use crate::mount::{Mount, Path};
+use crate::mq::Mqs;
 use crate::path::Walker;
+use crate::pidfd::PidFds;
 use crate::proctable::ProcTable;
 use crate::pty::Pairs;
 use crate::random::Random;
 use crate::signal::SignalFds;
+use crate::sysv::Sysv;
 use crate::task::{Parked, Tasks, Thread};
 use crate::timers::Timers;
 use crate::tty::{HostStream, Tty};
@@ -173,6 +180,16 @@ pub struct FsMgr<M, C> {
     input_ended: bool,
     /// All signalfds.
     signal_fds: SignalFds,
+    /// All descriptors of processes.
+    pid_fds: PidFds,
+    /// vm.overcommit_memory and vm.overcommit_ratio.
+    overcommit: (u8, u8),
+    /// Operations of all contexts of asynchronous I/O.
+    aio_all: Rc<core::cell::Cell<u32>>,
+    /// POSIX message queues.
+    mqs: Mqs,
+    /// System V objects.
+    sysv: Sysv,
     /// The thread whose call is being served.
     current: ThreadIdx,
     /// The parked call that is being run again.
@@ -231,6 +248,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             unfed: VecDeque::new(),
             input_ended: false,
             signal_fds: SignalFds::default(),
+            pid_fds: PidFds::default(),
+            overcommit: (0, 50),
+            aio_all: Rc::default(),
+            mqs: Mqs::default(),
+            sysv: Sysv::new(),
             current: ThreadIdx(0),
             resumed: None,
             entered: None,

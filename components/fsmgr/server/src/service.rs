@@ -6,7 +6,8 @@ use core::cell::{Cell, RefCell};
 
 use console_api::Console;
 use fsmgr_api::{
-    Creds, ExecFile, FsEvent, FsMgrService, SignalWish, TakenSignal, STDIO_PIPE, STDIO_TTY,
+    Creds, ExecFile, FsEvent, FsMgrService, PidFdInfo, SignalWish, TakenSignal, STDIO_PIPE,
+    STDIO_TTY,
 };
 use lsyscall_abi::consts::mode::{S_ISGID, S_ISUID};
 use lsyscall_abi::{AtFlags, Errno, MountFlags, OpenFlags, ThreadIdx, UserPath};
@@ -18,6 +19,7 @@ use crate::fd::FdTable;
 use crate::file::{File, Object};
 use crate::mount::Path;
 use crate::signal::SignalState;
+use crate::sysv::Undo;
 use crate::task::{FsContext, Thread};
 use crate::{perm, ExecOpen, FsMgr};
 
@@ -177,6 +179,8 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
             oom_adjust: Cell::new(0),
             new_name: Cell::new(None),
             parked: None,
+            aio: Rc::default(),
+            undo: Undo::new(&self.sysv.sem),
         };
         self.tasks.put(thread, new)?;
         if stdio == STDIO_TTY {
@@ -203,6 +207,7 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         child: ThreadIdx,
         share_files: bool,
         share_fs: bool,
+        share_undo: bool,
     ) -> Result<(), Errno> {
         let id = self.table_id();
         let old = self.tasks.get(parent)?;
@@ -225,6 +230,15 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
             oom_adjust: old.oom_adjust.clone(),
             new_name: Cell::new(None),
             parked: None,
+            // Nearly what Linux does, where they belong to the memory: who shares the one shares the other.
+            aio: match share_undo {
+                true => Rc::clone(&old.aio),
+                false => Rc::default(),
+            },
+            undo: match share_undo {
+                true => Rc::clone(&old.undo),
+                false => Undo::new(&self.sysv.sem),
+            },
         };
         if let Some(exe) = &new.exe {
             let writers = &exe.inode().writers;
@@ -281,6 +295,7 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         self.unshare_files(thread)?;
         let own = self.tasks.get_mut(thread)?;
         let before = own.exe.replace(open.path);
+        own.aio = Rc::default();
         let (closed, table) = {
             let mut files = own.files.borrow_mut();
             (files.take_cloexec(), files.id)
@@ -340,10 +355,17 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         Ok(())
     }
 
-    fn set_limits(&mut self, thread: ThreadIdx, nofile: u64, fsize: u64) -> Result<(), Errno> {
+    fn set_limits(
+        &mut self,
+        thread: ThreadIdx,
+        nofile: u64,
+        fsize: u64,
+        queues: u64,
+    ) -> Result<(), Errno> {
         let mut files = self.tasks.get(thread)?.files.borrow_mut();
         files.nofile = nofile;
         files.fsize = fsize;
+        files.queues = queues;
         Ok(())
     }
 
@@ -399,5 +421,62 @@ impl<M: Memory, C: Console> FsMgrService for FsMgr<M, C> {
         } else {
             &open.name
         }))
+    }
+
+    fn pidfd_open(
+        &mut self,
+        thread: ThreadIdx,
+        process: PidFdInfo,
+        ended: bool,
+    ) -> Result<i32, Errno> {
+        self.open_pidfd(thread, process, ended)
+    }
+
+    fn pidfd_of(&mut self, thread: ThreadIdx, fd: i32) -> Result<PidFdInfo, Errno> {
+        self.pidfd_info(thread, fd)
+    }
+
+    fn process_ended(&mut self, serial: u64) -> Result<(), Errno> {
+        self.pid_fds.ended(serial);
+        self.settle();
+        Ok(())
+    }
+
+    fn take_fd(&mut self, thread: ThreadIdx, from: ThreadIdx, fd: i32) -> Result<i32, Errno> {
+        self.take_file(thread, from, fd)
+    }
+
+    fn close_fd(&mut self, thread: ThreadIdx, fd: i32) -> Result<(), Errno> {
+        let files = Rc::clone(&self.tasks.get(thread)?.files);
+        let file = files.borrow_mut().remove(fd)?;
+        self.closed(files.borrow().id, &file);
+        self.settle();
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        first: ThreadIdx,
+        fd1: i32,
+        second: ThreadIdx,
+        fd2: i32,
+        kind: u8,
+    ) -> Result<i32, Errno> {
+        self.compare_files((first, fd1), (second, fd2), kind)
+    }
+
+    fn unshare(
+        &mut self,
+        thread: ThreadIdx,
+        files: bool,
+        fs: bool,
+        undo: bool,
+    ) -> Result<(), Errno> {
+        if undo {
+            self.tasks.get_mut(thread)?.undo = Undo::new(&self.sysv.sem);
+        }
+        let result = self.unshare_parts(thread, files, fs);
+        self.settle();
+        result
     }
 }

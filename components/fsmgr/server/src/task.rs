@@ -8,11 +8,13 @@ use fsmgr_api::Creds;
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::Caller;
 
+use crate::aio::Contexts;
 use crate::fd::FdTable;
 use crate::file::File;
 use crate::mount::Path;
 use crate::proctable::ProcTable;
 use crate::signal::SignalState;
+use crate::sysv::Undo;
 
 /// Working directory, root directory, umask; threads may share them.
 pub struct FsContext {
@@ -77,6 +79,10 @@ pub struct Thread {
     pub new_name: Cell<Option<(u64, u64)>>,
     /// The call that waits.
     pub parked: Option<Parked>,
+    /// Contexts of asynchronous I/O; threads of a process share them.
+    pub aio: Rc<Contexts>,
+    /// What its end does to semaphores; threads may share it.
+    pub undo: Rc<Undo>,
 }
 
 /// All threads, and procmgr's table of them.
@@ -129,6 +135,11 @@ impl Tasks {
     pub fn put(&mut self, thread: ThreadIdx, value: Thread) -> Result<Option<Thread>, Errno> {
         let slot = self.threads.get_mut(thread.index());
         Ok(slot.ok_or(Errno::EINVAL)?.replace(value))
+    }
+
+    /// All threads.
+    pub fn iter(&self) -> impl Iterator<Item = &Thread> {
+        self.threads.iter().flatten()
     }
 
     /// Takes a thread away.

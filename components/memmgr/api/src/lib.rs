@@ -34,6 +34,9 @@ pub const SHIM_DATA: u64 = SHIM_BASE + 0x4000;
 /// End of the area in which mmap places mappings; the initial stack lies just below [`SHIM_BASE`].
 pub const STACK_TOP: u64 = SHIM_BASE - 0x10000;
 
+/// Bit of a mapping's tag: it is a System V segment, whose id stands in bits 62 to 32 and whose key in the rest.
+pub const TAG_SHM: u64 = 1 << 63;
+
 interface! {
     /// What the components above call. Lengths are in bytes; addresses of mappings must be page-aligned.
     pub interface MemMgr, MemMgrService, MemMgrClient, memmgr_dispatch {
@@ -127,5 +130,18 @@ interface! {
         60 => fn vmo_seek(vmo: Vmo, off: u64, data: bool) -> Option<u64>;
         /// Whether any address space maps the object.
         61 => fn vmo_is_mapped(vmo: Vmo) -> bool;
+        /// The program sees that the call which `cancel` interrupted with `ERESTART_RESTARTBLOCK` ended: one that follows is a
+        /// new one.
+        45 => fn forget_restart(thread: ThreadIdx) -> ();
+        /// How many mappings show the object.
+        40 => fn vmo_mappings(vmo: Vmo) -> u64;
+        /// RLIMIT_MEMLOCK of an address space in bytes (`u64::MAX`: none).
+        41 => fn set_lock_limit(space: Space, bytes: u64) -> ();
+        /// vm.overcommit_memory (0, 1, 2) and vm.overcommit_ratio (percent). `EINVAL`.
+        42 => fn set_overcommit(mode: u8, ratio: u8) -> ();
+        /// Bytes of private writable memory promised to programs, and how many there may be in mode 2.
+        43 => fn promised() -> (u64, u64);
+        /// madvise(2) on behalf of another process.
+        44 => fn advise(space: Space, addr: u64, len: u64, advice: u32) -> ();
     }
 }

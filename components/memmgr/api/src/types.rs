@@ -95,6 +95,10 @@ wire_struct! {
         pub grows_down: bool,
         /// Fill in the pages now (MAP_POPULATE).
         pub populate: bool,
+        /// Lock the pages (MAP_LOCKED).
+        pub locked: bool,
+        /// More may be promised than there is (MAP_NORESERVE).
+        pub noreserve: bool,
         /// The object; `None`: anonymous zero memory.
         pub vmo: Option<Vmo>,
         /// Offset in the object in bytes, page-aligned.
@@ -119,6 +123,8 @@ impl MapRequest {
             shared: false,
             grows_down: false,
             populate: false,
+            locked: false,
+            noreserve: false,
             vmo: None,
             off: 0,
             valid: u64::MAX,

@@ -1,13 +1,16 @@
 //! The system calls about memory.
 
-use lsyscall_abi::{consts, Errno, MremapFlags, Pid, ProtFlags, RobustListHead, UserAddr, UserPtr};
+use lsyscall_abi::{
+    consts, ClockId, Errno, Iovec, MremapFlags, Pid, ProtFlags, RobustListHead, Timespec, UserAddr,
+    UserArray, UserPtr,
+};
 use lsyscall_router::{Caller, Done, Flow, MemCalls, SysResult, OK};
-use memmgr_api::{MemMgrService, Space as Which, Vmo, PAGE_SIZE};
+use memmgr_api::{Space as Which, PAGE_SIZE};
 
 use crate::machine::Machine;
 use crate::maps::user_range;
-use crate::remap::Advised;
 use crate::server::Server;
+use crate::space::Lock;
 
 /// Bytes of struct robust_list_head.
 const ROBUST_HEAD_BYTES: usize = core::mem::size_of::<RobustListHead>();
@@ -32,6 +35,7 @@ mod barrier {
 
 impl<M: Machine> MemCalls for Server<M> {
     fn brk(&mut self, c: &Caller, addr: UserAddr) -> SysResult {
+        self.before_promise(Which::Thread(c.thread));
         let (core, space) = self.own(c)?;
         Ok(Flow::from(core.set_break(space, addr.0)))
     }
@@ -50,6 +54,7 @@ impl<M: Machine> MemCalls for Server<M> {
         flags: MremapFlags,
         new_address: UserAddr,
     ) -> SysResult {
+        self.before_promise(Which::Thread(c.thread));
         let (core, space) = self.own(c)?;
         let (old, wanted) = (old_address.0, new_address.0);
         core.remap(space, old, old_size as u64, new_size as u64, flags, wanted)
@@ -102,36 +107,46 @@ impl<M: Machine> MemCalls for Server<M> {
     }
 
     fn mlock(&mut self, c: &Caller, addr: UserAddr, len: usize) -> SysResult {
-        let (core, space) = self.own(c)?;
-        core.lock(space, addr.0, len as u64, true).done()
+        self.lock_range(c, addr.0, len, Some(Lock::Now))
     }
 
     fn mlock2(&mut self, c: &Caller, addr: UserAddr, len: usize, flags: u32) -> SysResult {
         const ONFAULT: u32 = 1;
-        if flags & !ONFAULT != 0 {
-            return Err(Errno::EINVAL);
-        }
-        let (core, space) = self.own(c)?;
-        core.lock(space, addr.0, len as u64, flags & ONFAULT == 0)
-            .done()
+        let how = match flags {
+            0 => Lock::Now,
+            ONFAULT => Lock::OnFault,
+            _ => return Err(Errno::EINVAL),
+        };
+        self.lock_range(c, addr.0, len, Some(how))
     }
 
     fn munlock(&mut self, c: &Caller, addr: UserAddr, len: usize) -> SysResult {
-        let (core, space) = self.own(c)?;
-        core.lock(space, addr.0, len as u64, false).done()
+        self.lock_range(c, addr.0, len, None)
     }
 
-    fn mlockall(&mut self, _c: &Caller, flags: u32) -> SysResult {
-        let known = consts::mlockall::MCL_CURRENT
-            | consts::mlockall::MCL_FUTURE
-            | consts::mlockall::MCL_ONFAULT;
-        if flags == 0 || flags & !known != 0 || flags == consts::mlockall::MCL_ONFAULT {
+    fn mlockall(&mut self, c: &Caller, flags: u32) -> SysResult {
+        use consts::mlockall::{MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT};
+        let known = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT;
+        if flags == 0 || flags & !known != 0 || flags == MCL_ONFAULT {
             return Err(Errno::EINVAL);
         }
-        OK
+        self.before_promise(Which::Thread(c.thread));
+        let (core, space) = self.own(c)?;
+        if space.limits.lock == 0 && !space.locks_freely {
+            return Err(Errno::EPERM);
+        }
+        let how = match flags & MCL_ONFAULT {
+            0 => Lock::Now,
+            _ => Lock::OnFault,
+        };
+        let wanted = |flag: u32| (flags & flag != 0).then_some(how);
+        core.lock_all(space, wanted(MCL_CURRENT), wanted(MCL_FUTURE))
+            .done()
     }
 
-    fn munlockall(&mut self, _c: &Caller) -> SysResult {
+    fn munlockall(&mut self, c: &Caller) -> SysResult {
+        let (core, space) = self.own(c)?;
+        core.unlock_all(space);
         OK
     }
 
@@ -141,19 +156,65 @@ impl<M: Machine> MemCalls for Server<M> {
     }
 
     fn madvise(&mut self, c: &Caller, addr: UserAddr, length: usize, advice: u32) -> SysResult {
-        let (start, end) = user_range(addr.0, length as u64)?;
-        let (core, space) = self.own(c)?;
-        if core.advise(space, start, end, advice)? == Advised::Done {
-            return OK;
-        }
-        let mut from = start;
-        while let Some((at, vma)) = self.own(c)?.1.vmas.first_in(from, end) {
-            from = vma.end;
-            if let Some(id) = vma.object {
-                self.vmo_zero(Vmo(id), vma.off, vma.end - at)?;
-            }
-        }
-        OK
+        self.advise_range(Which::Thread(c.thread), addr.0, length as u64, advice)
+            .done()
+    }
+
+    fn process_vm_readv(
+        &mut self,
+        c: &Caller,
+        pid: Pid,
+        local: UserArray<Iovec>,
+        remote: UserArray<Iovec>,
+        flags: u64,
+    ) -> SysResult {
+        self.move_between(c, pid, local, remote, flags, false)
+    }
+
+    fn process_vm_writev(
+        &mut self,
+        c: &Caller,
+        pid: Pid,
+        local: UserArray<Iovec>,
+        remote: UserArray<Iovec>,
+        flags: u64,
+    ) -> SysResult {
+        self.move_between(c, pid, local, remote, flags, true)
+    }
+
+    fn mbind(
+        &mut self,
+        c: &Caller,
+        addr: UserAddr,
+        len: u64,
+        mode: i32,
+        nodemask: UserAddr,
+        maxnode: u64,
+        flags: u32,
+    ) -> SysResult {
+        self.bind_range(c, (addr.0, len), mode, nodemask.0, maxnode, flags)
+    }
+
+    fn set_mempolicy(
+        &mut self,
+        c: &Caller,
+        mode: i32,
+        nodemask: UserAddr,
+        maxnode: u64,
+    ) -> SysResult {
+        self.set_policy(c, mode, nodemask.0, maxnode)
+    }
+
+    fn get_mempolicy(
+        &mut self,
+        c: &Caller,
+        mode: UserPtr<i32>,
+        nodemask: UserAddr,
+        maxnode: u64,
+        addr: UserAddr,
+        flags: u64,
+    ) -> SysResult {
+        self.get_policy(c, mode.addr(), (nodemask.0, maxnode), addr.0, flags)
     }
 
     fn membarrier(&mut self, c: &Caller, cmd: i32, flags: u32, _cpu_id: i32) -> SysResult {
@@ -198,11 +259,17 @@ impl<M: Machine> MemCalls for Server<M> {
         head_ptr: UserPtr<u64>,
         len_ptr: UserPtr<u64>,
     ) -> SysResult {
-        // Other threads are known here by index only, not by the id a program uses.
-        if pid.0 != 0 {
-            return Err(Errno::ESRCH);
+        let thread = match pid.0 {
+            0 => c.thread,
+            pid => {
+                let tid = u32::try_from(pid).map_err(|_| Errno::ESRCH)?;
+                self.ids.thread(tid).ok_or(Errno::ESRCH)?
+            }
+        };
+        if !self.ids.may_access(c.thread, thread, true) && thread != c.thread {
+            return Err(Errno::EPERM);
         }
-        let head = self.thread(c.thread).robust;
+        let head = self.thread(thread).robust;
         let (core, space) = self.parts(Which::Thread(c.thread))?;
         let len = (ROBUST_HEAD_BYTES as u64).to_le_bytes();
         core.put_user(space, len_ptr.addr(), &len)?;
@@ -221,5 +288,17 @@ impl<M: Machine> MemCalls for Server<M> {
         val3: u32,
     ) -> SysResult {
         self.serve_futex(c, uaddr.addr(), op, val, timeout.0, uaddr2.addr(), val3)
+    }
+
+    fn futex_waitv(
+        &mut self,
+        c: &Caller,
+        waiters: UserAddr,
+        nr_futexes: u32,
+        flags: u32,
+        timeout: UserPtr<Timespec>,
+        clockid: ClockId,
+    ) -> SysResult {
+        self.wait_any(c, waiters.0, nr_futexes, flags, timeout.addr(), clockid.0)
     }
 }

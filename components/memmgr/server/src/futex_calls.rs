@@ -1,19 +1,34 @@
-//! futex(2) and robust lists: the part that touches memory.
+//! futex(2) and futex_waitv(2): the part that touches memory.
 
 use alloc::vec::Vec;
 
-use lsyscall_abi::consts::{futex::*, futex_flag::*};
+use lsyscall_abi::consts::{clock, futex::*, futex_flag::*};
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{Caller, Flow, SysResult};
-use memmgr_api::Space as Which;
+use memmgr_api::{Space as Which, USER_TOP};
 
-use crate::futex::Key;
+use crate::futex::{Key, Kind, Woken};
 use crate::machine::Machine;
 use crate::server::Server;
 
 const NANOS: u64 = 1_000_000_000;
-/// Entries of a robust list that are walked at most, as Linux's ROBUST_LIST_LIMIT.
-const ROBUST_LIMIT: u32 = 2048;
+/// Most futexes of one futex_waitv (FUTEX_WAITV_MAX).
+const WAITV_MAX: u32 = 128;
+/// Bytes of struct futex_waitv.
+const WAITV_BYTES: u64 = 24;
+/// The only size of a futex (futex_waitv(2)).
+const FUTEX_32: u32 = 2;
+
+/// A wait that a signal interrupted, so that its repetition ends when the first would have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// Where it was called.
+    pub pc: u64,
+    /// The futex.
+    pub addr: u64,
+    /// Monotonic nanoseconds.
+    pub deadline: u64,
+}
 
 /// The second operation of FUTEX_WAKE_OP, packed into one word (futex(2)).
 struct WakeOp(u32);
@@ -60,26 +75,30 @@ impl WakeOp {
 }
 
 impl<M: Machine> Server<M> {
-    fn key(&mut self, which: Which, addr: u64, private: bool) -> Result<Key, Errno> {
+    /// What identifies the futex at an address.
+    pub(crate) fn key(&mut self, which: Which, addr: u64, private: bool) -> Result<Key, Errno> {
         if !addr.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         let id = self.space_id(which)?;
+        if addr >= USER_TOP {
+            return Err(Errno::EFAULT);
+        }
         if !private {
             let (_, space) = self.parts(which)?;
-            if let Some((start, vma)) = space.vmas.find(addr) {
-                if let (true, Some(object)) = (vma.shared, vma.object) {
-                    return Ok(Key::Object(object, vma.offset_of(start, addr)));
-                }
+            let (start, vma) = space.vmas.find(addr).ok_or(Errno::EFAULT)?;
+            if let (true, Some(object)) = (vma.shared, vma.object) {
+                return Ok(Key::Object(object, vma.offset_of(start, addr)));
             }
         }
         Ok(Key::Private(id, addr))
     }
 
-    fn finish(&mut self, woken: Vec<ThreadIdx>) -> i64 {
+    /// Ends calls.
+    pub(crate) fn finish(&mut self, woken: Vec<Woken>) -> i64 {
         let count = woken.len() as i64;
-        for thread in woken {
-            self.replies.complete(thread, 0);
+        for (thread, value) in woken {
+            self.replies.complete(thread, value);
         }
         if count > 0 {
             self.alarm.set(self.futexes.earliest());
@@ -90,16 +109,16 @@ impl<M: Machine> Server<M> {
     /// Wakes waiters, for a thread's end.
     pub(crate) fn wake_futex(&mut self, which: Which, addr: u64, count: u32) -> Result<u32, Errno> {
         let key = self.key(which, addr, false)?;
-        let woken = self.futexes.wake(key, count, FUTEX_BITSET_MATCH_ANY);
+        let (woken, _) = self.futexes.wake(key, count, FUTEX_BITSET_MATCH_ANY);
         Ok(self.finish(woken) as u32)
     }
 
-    fn word(&mut self, which: Which, addr: u64) -> Result<u32, Errno> {
+    pub(crate) fn word(&mut self, which: Which, addr: u64) -> Result<u32, Errno> {
         let (core, space) = self.parts(which)?;
         core.read_user_u32(space, addr)
     }
 
-    fn set_word(&mut self, which: Which, addr: u64, value: u32) -> Result<(), Errno> {
+    pub(crate) fn set_word(&mut self, which: Which, addr: u64, value: u32) -> Result<(), Errno> {
         let (core, space) = self.parts(which)?;
         core.put_user(space, addr, &value.to_le_bytes())
     }
@@ -129,6 +148,20 @@ impl<M: Machine> Server<M> {
         }))
     }
 
+    /// The caller waits, unless its time is over already.
+    pub(crate) fn park(
+        &mut self,
+        deadline: Option<u64>,
+        enter: impl FnOnce(&mut Self),
+    ) -> SysResult {
+        if deadline.is_some_and(|at| at <= self.env.now_ns()) {
+            return Err(Errno::ETIMEDOUT);
+        }
+        enter(self);
+        self.alarm.set(self.futexes.earliest());
+        Ok(Flow::Park)
+    }
+
     /// futex(2).
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn serve_futex(
@@ -145,32 +178,46 @@ impl<M: Machine> Server<M> {
         let private = op & FUTEX_PRIVATE_FLAG != 0;
         let real = op & FUTEX_CLOCK_REALTIME != 0;
         let command = op & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-        if real && command != FUTEX_WAIT_BITSET {
+        let resume = self.thread_mut(c.thread).resume.take();
+        let deadline = match command {
+            FUTEX_WAIT => self.deadline(which, timeout, false, false)?,
+            FUTEX_LOCK_PI => self.deadline(which, timeout, true, true)?,
+            FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2 => {
+                self.deadline(which, timeout, true, real)?
+            }
+            _ => None,
+        };
+        let with_clock = matches!(
+            command,
+            FUTEX_WAIT_BITSET | FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2
+        );
+        if real && !with_clock {
             return Err(Errno::ENOSYS);
         }
         let val2 = timeout as u32;
         match command {
             FUTEX_WAIT | FUTEX_WAIT_BITSET => {
-                let absolute = command == FUTEX_WAIT_BITSET;
-                let bits = if absolute {
-                    val3
-                } else {
-                    FUTEX_BITSET_MATCH_ANY
+                let bits = match command {
+                    FUTEX_WAIT => FUTEX_BITSET_MATCH_ANY,
+                    _ => val3,
                 };
                 if bits == 0 {
                     return Err(Errno::EINVAL);
                 }
-                let deadline = self.deadline(which, timeout, absolute, real)?;
+                // The repetition of an interrupted wait ends when that would have ended.
+                let deadline = match resume.filter(|r| (r.pc, r.addr) == (c.pc, addr)) {
+                    Some(resume) => deadline.map(|_| resume.deadline),
+                    None => deadline,
+                };
                 let key = self.key(which, addr, private)?;
                 if self.word(which, addr)? != val {
                     return Err(Errno::EAGAIN);
                 }
-                if deadline.is_some_and(|at| at <= self.env.now_ns()) {
-                    return Err(Errno::ETIMEDOUT);
-                }
-                self.futexes.wait(c.thread, key, bits, deadline);
-                self.alarm.set(self.futexes.earliest());
-                Ok(Flow::Park)
+                self.thread_mut(c.thread).futex_call = (c.pc, addr);
+                self.park(deadline, |server| {
+                    let kind = Kind::Plain(bits);
+                    server.futexes.wait(c.thread, key, kind, deadline);
+                })
             }
             FUTEX_WAKE | FUTEX_WAKE_BITSET => {
                 let bits = match command {
@@ -183,8 +230,7 @@ impl<M: Machine> Server<M> {
                 let key = self.key(which, addr, private)?;
                 // Linux wakes one for a count of 0 or less.
                 let count = (val as i32).max(1) as u32;
-                let woken = self.futexes.wake(key, count, bits);
-                Ok(Flow::Done(self.finish(woken)))
+                self.wake_plain(key, count, bits)
             }
             FUTEX_REQUEUE | FUTEX_CMP_REQUEUE => {
                 if (val as i32) < 0 || (val2 as i32) < 0 {
@@ -195,88 +241,133 @@ impl<M: Machine> Server<M> {
                 if command == FUTEX_CMP_REQUEUE && self.word(which, addr)? != val3 {
                     return Err(Errno::EAGAIN);
                 }
-                let woken = self.futexes.wake(from, val, FUTEX_BITSET_MATCH_ANY);
+                if !self.futexes.can_requeue(from) {
+                    return Err(Errno::EINVAL);
+                }
+                let (woken, _) = self.futexes.wake(from, val, FUTEX_BITSET_MATCH_ANY);
                 let moved = self.futexes.requeue(from, to, val2);
                 Ok(Flow::Done(self.finish(woken) + i64::from(moved)))
             }
-            FUTEX_WAKE_OP => {
-                let first = self.key(which, addr, private)?;
-                let second = self.key(which, addr2, private)?;
-                let op = WakeOp(val3);
-                let old = self.word(which, addr2)?;
-                let new = op.apply(old)?;
-                self.set_word(which, addr2, new)?;
-                let both = op.compare(old)?;
-                let any = FUTEX_BITSET_MATCH_ANY;
-                let mut woken = self.futexes.wake(first, (val as i32).max(1) as u32, any);
-                if both {
-                    let count = (val2 as i32).max(1) as u32;
-                    woken.extend(self.futexes.wake(second, count, any));
-                }
-                Ok(Flow::Done(self.finish(woken)))
-            }
+            FUTEX_WAKE_OP => self.wake_op(which, (addr, val), (addr2, val2), private, WakeOp(val3)),
+            FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => self.lock_pi(c, addr, private, deadline, false),
+            FUTEX_TRYLOCK_PI => self.lock_pi(c, addr, private, None, true),
+            FUTEX_UNLOCK_PI => self.unlock_pi(c, addr, private),
+            FUTEX_WAIT_REQUEUE_PI => self.wait_requeue_pi(c, (addr, val), addr2, private, deadline),
+            FUTEX_CMP_REQUEUE_PI => self.requeue_pi(c, (addr, val), (addr2, val2), val3, private),
             _ => Err(Errno::ENOSYS),
         }
     }
 
-    /// Marks the futexes of a dying thread's robust list, as exit_robust_list does. A broken list ends the walk.
-    pub(crate) fn walk_robust_list(&mut self, thread: ThreadIdx, head: u64, tid: u32) {
-        // An error means that the list is not what it should be: then nothing more can be done for its owner.
-        let _ = self.robust_list(Which::Thread(thread), head, tid);
-    }
-
-    fn robust_list(&mut self, which: Which, head: u64, tid: u32) -> Result<(), Errno> {
-        let mut read = |addr: u64| {
-            let (core, space) = self.parts(which)?;
-            core.read_user_u64(space, addr)
-        };
-        let mut entry = read(head)?;
-        let offset = read(head.wrapping_add(8))?;
-        let pending = read(head.wrapping_add(16))?;
-        let mut left = ROBUST_LIMIT;
-        // Bit 0 marks a priority-inheriting futex.
-        while entry & !1 != head && left > 0 {
-            let at = entry & !1;
-            let next = {
-                let (core, space) = self.parts(which)?;
-                core.read_user_u64(space, at)
-            };
-            if at != pending & !1 {
-                self.owner_died(which, at.wrapping_add(offset), tid, false)?;
-            }
-            entry = next?;
-            left -= 1;
-        }
-        if pending & !1 != 0 {
-            self.owner_died(which, (pending & !1).wrapping_add(offset), tid, true)?;
-        }
-        Ok(())
-    }
-
-    fn owner_died(
-        &mut self,
-        which: Which,
-        addr: u64,
-        tid: u32,
-        pending: bool,
-    ) -> Result<(), Errno> {
-        if !addr.is_multiple_of(4) {
+    fn wake_plain(&mut self, key: Key, count: u32, bits: u32) -> SysResult {
+        let (woken, blocked) = self.futexes.wake(key, count, bits);
+        let count = self.finish(woken);
+        if blocked {
             return Err(Errno::EINVAL);
         }
-        let old = self.word(which, addr)?;
-        let owner = old & FUTEX_TID_MASK;
-        if pending && old == 0 {
-            // It died between unlocking and waking.
-            self.wake_futex(which, addr, 1)?;
+        Ok(Flow::Done(count))
+    }
+
+    fn wake_op(
+        &mut self,
+        which: Which,
+        (addr, count): (u64, u32),
+        (addr2, count2): (u64, u32),
+        private: bool,
+        op: WakeOp,
+    ) -> SysResult {
+        let first = self.key(which, addr, private)?;
+        let second = self.key(which, addr2, private)?;
+        let old = self.word(which, addr2)?;
+        let new = op.apply(old)?;
+        self.set_word(which, addr2, new)?;
+        let both = op.compare(old)?;
+        let any = FUTEX_BITSET_MATCH_ANY;
+        let at_least_one = |count: u32| (count as i32).max(1) as u32;
+        let (mut woken, mut blocked) = self.futexes.wake(first, at_least_one(count), any);
+        if both && !blocked {
+            let (more, stuck) = self.futexes.wake(second, at_least_one(count2), any);
+            woken.extend(more);
+            blocked = stuck;
         }
-        if owner != tid {
-            return Ok(());
+        let count = self.finish(woken);
+        if blocked {
+            return Err(Errno::EINVAL);
         }
-        self.set_word(which, addr, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED)?;
-        if old & FUTEX_WAITERS != 0 {
-            self.wake_futex(which, addr, 1)?;
+        Ok(Flow::Done(count))
+    }
+
+    /// futex_waitv(2).
+    pub(crate) fn wait_any(
+        &mut self,
+        c: &Caller,
+        waiters: u64,
+        count: u32,
+        flags: u32,
+        timeout: u64,
+        clock_id: i32,
+    ) -> SysResult {
+        let which = Which::Thread(c.thread);
+        if flags != 0 || count == 0 || count > WAITV_MAX || waiters == 0 {
+            return Err(Errno::EINVAL);
         }
-        Ok(())
+        let mut deadline = None;
+        if timeout != 0 {
+            let real = match clock_id {
+                clock::CLOCK_REALTIME => true,
+                clock::CLOCK_MONOTONIC => false,
+                _ => return Err(Errno::EINVAL),
+            };
+            deadline = self.deadline(which, timeout, true, real)?;
+        }
+        let mut wanted = Vec::with_capacity(count as usize);
+        for index in 0..u64::from(count) {
+            let (core, space) = self.parts(which)?;
+            let mut words = [0u64; 3];
+            for (i, word) in words.iter_mut().enumerate() {
+                let at = waiters.wrapping_add(index * WAITV_BYTES + i as u64 * 8);
+                *word = core.read_user_u64(space, at)?;
+            }
+            let [val, addr, rest] = words;
+            let (flags, reserved) = (rest as u32, rest >> 32);
+            if flags & !(FUTEX_32 | FUTEX_PRIVATE_FLAG) != 0
+                || flags & FUTEX_32 == 0
+                || reserved != 0
+            {
+                return Err(Errno::EINVAL);
+            }
+            wanted.push((val as u32, addr, flags & FUTEX_PRIVATE_FLAG != 0));
+        }
+        let mut keys = Vec::with_capacity(wanted.len());
+        for &(_, addr, private) in &wanted {
+            keys.push(self.key(which, addr, private)?);
+        }
+        for &(val, addr, _) in &wanted {
+            if self.word(which, addr)? != val {
+                return Err(Errno::EAGAIN);
+            }
+        }
+        self.park(deadline, |server| {
+            server.futexes.wait_any(c.thread, keys, deadline);
+        })
+    }
+
+    /// A signal ends the wait of a thread: how its call ends, if it waited.
+    pub(crate) fn interrupt_wait(&mut self, thread: ThreadIdx) -> Option<Errno> {
+        let (kind, deadline) = self.futexes.remove(thread)?;
+        self.replies.forget(thread);
+        self.alarm.set(self.futexes.earliest());
+        Some(match (kind, deadline) {
+            (Kind::Plain(_), Some(deadline)) => {
+                let record = self.thread_mut(thread);
+                let (pc, addr) = record.futex_call;
+                record.resume = Some(Resume { pc, addr, deadline });
+                Errno::ERESTART_RESTARTBLOCK
+            }
+            (Kind::Plain(_) | Kind::Many, _) => Errno::ERESTARTSYS,
+            // The wait that led there cannot be done again (futex(2), EAGAIN).
+            (Kind::Pi(_, true), _) => Errno::EAGAIN,
+            (Kind::Pi(_, false) | Kind::Requeue(..), _) => Errno::ERESTARTNOINTR,
+        })
     }
 }
 

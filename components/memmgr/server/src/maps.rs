@@ -6,7 +6,7 @@ use memmgr_api::{MapRequest, Placement, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WR
 use crate::frames::Owner;
 use crate::machine::{Machine, Rights};
 use crate::pagein::{Access, Core};
-use crate::space::{Entry, Space, LOWEST, USER_LIMIT};
+use crate::space::{Entry, Lock, Space, LOWEST, USER_LIMIT};
 use crate::vma::{page_ceil, page_floor, Inherit, Role, Vma, MAX_MAPPINGS};
 use crate::vmo::MAX_SIZE;
 
@@ -67,9 +67,13 @@ impl<M: Machine> Core<M> {
         if space.vmas.pieces_after_cut(start, end) >= MAX_MAPPINGS
             || !space.has_room(len - replaced)
             || (private_data && !req.grows_down && !space.has_data_room(len))
-            || (private_data && len > self.total_bytes())
+            || (private_data && !self.may_commit(space, len, req.noreserve))
         {
             return Err(Errno::ENOMEM);
+        }
+        let locked = req.locked || space.lock_future.is_some();
+        if locked && !space.may_lock(len - replaced) {
+            return Err(Errno::EAGAIN);
         }
         let made = match (req.vmo, req.shared) {
             (None, true) => Some(self.objects.create(len)?),
@@ -95,16 +99,32 @@ impl<M: Machine> Core<M> {
                 Role::Ordinary
             },
             inherit: Inherit::Copy,
+            locked,
         };
         space.vmas.insert(start, vma);
         self.settle(space);
         if let Some(id) = made {
             self.objects.drop_handle(id, &mut self.pool)?;
         }
-        if req.populate {
+        if req.populate || locked && space.lock_future != Some(Lock::OnFault) {
             self.populate(space, start, end);
         }
         Ok(start)
+    }
+
+    /// Whether the policy (vm.overcommit_memory) allows a promise of so many bytes more of private memory.
+    pub fn may_commit(&self, space: &Space, more: u64, noreserve: bool) -> bool {
+        match self.overcommit.mode {
+            // Only what could never be kept is refused.
+            0 => noreserve || more <= self.total_bytes(),
+            1 => true,
+            _ => {
+                let limit = self.total_bytes() / 100 * u64::from(self.overcommit.ratio);
+                let own = space.vmas.data;
+                let all = self.overcommit.others.saturating_add(own);
+                all.saturating_add(more) <= limit
+            }
+        }
     }
 
     /// All memory that can hold pages, in bytes.
@@ -268,7 +288,8 @@ impl<M: Machine> Core<M> {
                 || !room
                 || !space.has_room(more)
                 || !space.has_data_room(more)
-                || more > self.total_bytes()
+                || !self.may_commit(space, more, false)
+                || (space.lock_future.is_some() && !space.may_lock(more))
                 || space.vmas.len() >= MAX_MAPPINGS
                 || new_end > USER_LIMIT
             {
@@ -286,8 +307,12 @@ impl<M: Machine> Core<M> {
                 tag: 0,
                 role: Role::Heap,
                 inherit: Inherit::Copy,
+                locked: space.lock_future.is_some(),
             };
             space.vmas.insert(old_end, vma);
+            if space.lock_future == Some(Lock::Now) {
+                self.populate(space, old_end, new_end);
+            }
         }
         space.brk = addr;
         addr
@@ -306,7 +331,9 @@ impl<M: Machine> Core<M> {
             if vma.inherit == Inherit::Omit {
                 continue;
             }
-            child.vmas.insert(start, vma);
+            // Locks are not inherited (mlock(2)).
+            let locked = false;
+            child.vmas.insert(start, Vma { locked, ..vma });
             self.settle(child);
             if !vma.shared && vma.inherit == Inherit::Copy {
                 self.share_pages(parent, child, start, &vma)?;

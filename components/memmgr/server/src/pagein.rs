@@ -30,6 +30,28 @@ pub struct Core<M> {
     pub pool: Pool<M>,
     /// The objects.
     pub objects: Objects,
+    /// How much memory may be promised.
+    pub overcommit: Overcommit,
+}
+
+/// The policy for promises of memory (vm.overcommit_memory, vm.overcommit_ratio).
+#[derive(Clone, Copy, Debug)]
+pub struct Overcommit {
+    /// 0: by guess, 1: always, 2: never beyond the limit.
+    pub mode: u8,
+    /// Percent of all memory, for mode 2.
+    pub ratio: u8,
+    /// Bytes promised to other address spaces, for mode 2; brought up to date before each call.
+    pub others: u64,
+}
+
+impl Overcommit {
+    /// As Linux starts.
+    pub const DEFAULT: Overcommit = Overcommit {
+        mode: 0,
+        ratio: 50,
+        others: 0,
+    };
 }
 
 /// Why a page cannot be had, as a fault: memory ran out.

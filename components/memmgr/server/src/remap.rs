@@ -6,7 +6,7 @@ use memmgr_api::{PAGE_SIZE, PROT_READ, PROT_WRITE};
 use crate::machine::Machine;
 use crate::maps::user_range;
 use crate::pagein::{fault_errno, Access, Core};
-use crate::space::{Entry, Space, LOWEST, USER_LIMIT};
+use crate::space::{Entry, Lock, Space, LOWEST, USER_LIMIT};
 use crate::tree::Slot;
 use crate::vma::{page_ceil, Inherit, Role, Vma, MAX_MAPPINGS};
 use crate::vmo::MAX_SIZE;
@@ -85,8 +85,13 @@ impl<M: Machine> Core<M> {
         if !space.has_room(more) || (vma.is_data() && !space.has_data_room(more)) {
             return Err(Errno::ENOMEM);
         }
-        if space.vmas.len() + 3 > MAX_MAPPINGS || (vma.is_data() && more > self.total_bytes()) {
+        if space.vmas.len() + 3 > MAX_MAPPINGS
+            || (vma.is_data() && !self.may_commit(space, more, false))
+        {
             return Err(Errno::ENOMEM);
+        }
+        if vma.locked && !space.may_lock(more) {
+            return Err(Errno::EAGAIN);
         }
         let grown = old.checked_add(new_len).filter(|&end| end <= USER_LIMIT);
         if let Some(end) = grown.filter(|_| in_place && old_end == vma.end) {
@@ -171,11 +176,14 @@ impl<M: Machine> Core<M> {
         let mut advised = Advised::Done;
         match advice {
             MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_HUGEPAGE
-            | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT
-            | MADV_MERGEABLE | MADV_UNMERGEABLE => {}
+            | MADV_NOHUGEPAGE | MADV_DONTDUMP | MADV_DODUMP | MADV_MERGEABLE | MADV_UNMERGEABLE => {
+            }
+            MADV_DONTNEED if any(space, &|v| v.locked) => return Err(Errno::EINVAL),
+            MADV_COLD | MADV_PAGEOUT if any(space, &|v| v.locked) => return Err(Errno::EINVAL),
             MADV_DONTNEED | MADV_DONTNEED_LOCKED => {
                 self.zap(space, start, end, false);
             }
+            MADV_COLD | MADV_PAGEOUT => {}
             MADV_FREE => {
                 if any(space, &|v| v.object.is_some()) {
                     return Err(Errno::EINVAL);
@@ -264,26 +272,82 @@ impl<M: Machine> Core<M> {
         Ok(())
     }
 
-    /// mlock(2): memory is never paged out, so the pages only have to be brought in.
-    pub fn lock(&mut self, space: &mut Space, addr: u64, len: u64, now: bool) -> Result<(), Errno> {
+    /// mlock(2), munlock(2): memory is never paged out, so the pages only have to be brought in, if `now`; but it counts.
+    pub fn lock(
+        &mut self,
+        space: &mut Space,
+        addr: u64,
+        len: u64,
+        lock: Option<Lock>,
+    ) -> Result<(), Errno> {
         let start = addr & !(PAGE_SIZE - 1);
         let len = len.checked_add(addr - start).ok_or(Errno::EINVAL)?;
         let (start, end) = user_range(start, len)?;
-        if !space.vmas.is_covered(start, end) {
+        if lock.is_some() {
+            if space.limits.lock == 0 && !space.locks_freely {
+                return Err(Errno::EPERM);
+            }
+            let new = space.vmas.clipped(start, end).filter(|(_, v)| !v.locked);
+            let new: u64 = new.map(|(at, v)| v.end - at).sum();
+            if !space.may_lock(new) {
+                return Err(Errno::ENOMEM);
+            }
+        }
+        if space.vmas.len() + 2 > MAX_MAPPINGS {
             return Err(Errno::ENOMEM);
         }
-        let readable = |v: &Vma| v.prot & PROT_READ != 0;
-        let mut at = start;
-        while now && at < end {
-            let Some((_, vma)) = space.vmas.find(at) else {
-                break;
-            };
-            let area_end = vma.end.min(end);
-            if readable(vma) {
-                self.populate(space, at, area_end);
-            }
-            at = area_end;
+        self.has_room()?;
+        let covered = space.vmas.is_covered(start, end);
+        // As Linux: up to the first hole.
+        let mut last = start;
+        while let Some((_, vma)) = space.vmas.find(last).filter(|_| last < end) {
+            last = vma.end.min(end);
+        }
+        self.change(space, start, last, |v| v.locked = lock.is_some());
+        if !covered {
+            return Err(Errno::ENOMEM);
+        }
+        if lock == Some(Lock::Now) {
+            self.bring_in(space, start, end);
         }
         Ok(())
+    }
+
+    /// Brings all pages of a range in that may be accessed.
+    fn bring_in(&mut self, space: &mut Space, start: u64, end: u64) {
+        let mut at = start;
+        while let Some((from, vma)) = space.vmas.first_in(at, end) {
+            at = vma.end;
+            if vma.prot & PROT_READ != 0 {
+                self.populate(space, from, vma.end);
+            }
+        }
+    }
+
+    /// mlockall(2), munlockall(2).
+    pub fn lock_all(
+        &mut self,
+        space: &mut Space,
+        current: Option<Lock>,
+        future: Option<Lock>,
+    ) -> Result<(), Errno> {
+        if current.is_some() && !space.may_lock(space.vmas.total - space.vmas.locked) {
+            return Err(Errno::ENOMEM);
+        }
+        self.has_room()?;
+        space.lock_future = future;
+        if let Some(how) = current {
+            self.change(space, 0, USER_LIMIT, |v| v.locked = true);
+            if how == Lock::Now {
+                self.bring_in(space, 0, USER_LIMIT);
+            }
+        }
+        Ok(())
+    }
+
+    /// munlockall(2).
+    pub fn unlock_all(&mut self, space: &mut Space) {
+        space.lock_future = None;
+        self.change(space, 0, USER_LIMIT, |v| v.locked = false);
     }
 }

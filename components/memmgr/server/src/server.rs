@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use lsyscall_abi::consts::cap::CAP_IPC_LOCK;
 use lsyscall_abi::{Errno, ThreadIdx};
 use lsyscall_router::{dispatch_mem, Caller, SysResult};
 use memmgr_api::{
@@ -16,8 +17,10 @@ use crate::alarm::Alarm;
 use crate::boot::NewError;
 use crate::frames::Pool;
 use crate::futex::Futexes;
+use crate::futex_calls::Resume;
+use crate::ids::Ids;
 use crate::machine::{Archive, Machine};
-use crate::pagein::{Access, Core};
+use crate::pagein::{Access, Core, Overcommit};
 use crate::space::Space;
 use crate::table::Table;
 use crate::vma::{Inherit, Role, Vma};
@@ -30,6 +33,12 @@ pub struct Thread {
     pub space: u32,
     /// Its robust futex list.
     pub robust: u64,
+    /// Where it called futex last, to wait, and for which address.
+    pub futex_call: (u64, u64),
+    /// Its memory policy (MPOL_*).
+    pub policy: i32,
+    /// The wait that a signal interrupted.
+    pub resume: Option<Resume>,
 }
 
 /// The initial archive while it is being unpacked.
@@ -49,6 +58,7 @@ pub struct Server<M> {
     pub(crate) threads: Vec<Thread>,
     pub(crate) futexes: Futexes,
     pub(crate) alarm: Alarm,
+    pub(crate) ids: Ids,
     pub(crate) replies: Replies,
     pub(crate) env: Env,
     events: VecDeque<MemEvent>,
@@ -77,11 +87,16 @@ impl<M: Machine> Server<M> {
         let object = objects.get_mut(shim).map_err(|_| no_shim)?;
         object.write(0, code, &mut pool).map_err(|_| no_shim)?;
         Ok(Server {
-            core: Core { pool, objects },
+            core: Core {
+                pool,
+                objects,
+                overcommit: Overcommit::DEFAULT,
+            },
             spaces: Table::new(),
             threads: Vec::new(),
             futexes: Futexes::default(),
             alarm: Alarm::new(&env)?,
+            ids: Ids::new(env.dataport("proctable").ok()),
             replies: env.replies(),
             events: VecDeque::new(),
             tell: env.wake("mem_events")?,
@@ -113,6 +128,25 @@ impl<M: Machine> Server<M> {
         };
         let space = self.spaces.get_mut(id).ok_or(Errno::ESRCH)?;
         Ok((&mut self.core, space))
+    }
+
+    /// Before a call that may promise memory to a thread's address space: what is promised to the others, if that matters,
+    /// and whether it may lock memory without limit.
+    pub(crate) fn before_promise(&mut self, which: Which) {
+        let Ok(id) = self.space_id(which) else {
+            return;
+        };
+        if self.core.overcommit.mode == 2 {
+            let others = self.spaces.iter().filter(|(other, _)| *other != id);
+            self.core.overcommit.others = others.map(|(_, s)| s.vmas.data).sum();
+        }
+        let free = match which {
+            Which::Thread(thread) => self.ids.capable(thread, CAP_IPC_LOCK),
+            Which::Mm(_) => true,
+        };
+        if let Some(space) = self.spaces.get_mut(id) {
+            space.locks_freely = free;
+        }
     }
 
     /// The calling thread's address space.
@@ -171,6 +205,7 @@ impl<M: Machine> Server<M> {
             tag: 0,
             role: Role::ShimCode,
             inherit: Inherit::Copy,
+            locked: false,
         };
         let data = Vma {
             end: SHIM_DATA + PAGE_SIZE,

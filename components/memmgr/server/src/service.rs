@@ -11,7 +11,7 @@ use persona_ipc::{Cap, Chunk, CHUNK_BYTES};
 
 use crate::machine::Machine;
 use crate::maps::user_range;
-use crate::server::Server;
+use crate::server::{Server, Thread};
 use crate::space::Limits;
 use crate::vma::page_ceil;
 use crate::vmo::MAX_SIZE;
@@ -122,6 +122,7 @@ impl<M: Machine> MemMgrService for Server<M> {
         let record = self.thread_mut(thread);
         record.space = mm.0;
         record.robust = 0;
+        record.resume = None;
         Ok(())
     }
 
@@ -130,13 +131,15 @@ impl<M: Machine> MemMgrService for Server<M> {
             self.replies.forget(thread);
             self.alarm.set(self.futexes.earliest());
         }
+        self.give_up_owned(thread);
         self.forget_events(thread);
         self.leave(thread);
-        self.thread_mut(thread).robust = 0;
+        *self.thread_mut(thread) = Thread::default();
         Ok(())
     }
 
     fn map(&mut self, space: Space, request: MapRequest) -> Result<u64, Errno> {
+        self.before_promise(space);
         let (core, space) = self.parts(space)?;
         core.map(space, &request)
     }
@@ -294,21 +297,21 @@ impl<M: Machine> MemMgrService for Server<M> {
         if head != 0 {
             self.walk_robust_list(thread, head, tid);
         }
+        self.give_up_owned(thread);
         Ok(())
     }
 
     fn cancel(&mut self, thread: ThreadIdx) -> Result<Option<i32>, Errno> {
-        let Some(timed) = self.futexes.remove(thread) else {
-            return Ok(None);
-        };
-        self.replies.forget(thread);
-        self.alarm.set(self.futexes.earliest());
-        let how = match timed {
-            // A handler ends it even with SA_RESTART, as Linux's restart block does.
-            true => Errno::ERESTARTNOHAND,
-            false => Errno::ERESTARTSYS,
-        };
-        Ok(Some(how.raw()))
+        Ok(self.interrupt_wait(thread).map(Errno::raw))
+    }
+
+    fn forget_restart(&mut self, thread: ThreadIdx) -> Result<(), Errno> {
+        self.thread_mut(thread).resume = None;
+        Ok(())
+    }
+
+    fn vmo_mappings(&mut self, vmo: Vmo) -> Result<u64, Errno> {
+        self.core.objects.mappings(vmo.0)
     }
 
     fn next_event(&mut self) -> Result<Option<MemEvent>, Errno> {
@@ -368,12 +371,38 @@ impl<M: Machine> MemMgrService for Server<M> {
         stack: u64,
         data: u64,
     ) -> Result<(), Errno> {
-        self.parts(space)?.1.limits = Limits {
+        let limits = &mut self.parts(space)?.1.limits;
+        *limits = Limits {
             address_space,
             stack,
             data,
+            lock: limits.lock,
         };
         Ok(())
+    }
+
+    fn set_lock_limit(&mut self, space: Space, bytes: u64) -> Result<(), Errno> {
+        self.parts(space)?.1.limits.lock = bytes;
+        Ok(())
+    }
+
+    fn set_overcommit(&mut self, mode: u8, ratio: u8) -> Result<(), Errno> {
+        if mode > 2 || ratio > 100 {
+            return Err(Errno::EINVAL);
+        }
+        self.core.overcommit.mode = mode;
+        self.core.overcommit.ratio = ratio;
+        Ok(())
+    }
+
+    fn promised(&mut self) -> Result<(u64, u64), Errno> {
+        let all = self.spaces.iter().map(|(_, s)| s.vmas.data).sum();
+        let ratio = u64::from(self.core.overcommit.ratio);
+        Ok((all, self.core.total_bytes() / 100 * ratio))
+    }
+
+    fn advise(&mut self, space: Space, addr: u64, len: u64, advice: u32) -> Result<(), Errno> {
+        self.advise_range(space, addr, len, advice)
     }
 
     fn fetch(&mut self, from: Space, addr: u64, len: u64) -> Result<Chunk, Errno> {

@@ -84,6 +84,17 @@ pub struct Limits {
     pub stack: u64,
     /// RLIMIT_DATA.
     pub data: u64,
+    /// RLIMIT_MEMLOCK.
+    pub lock: u64,
+}
+
+/// How mappings to come are locked (mlockall(2), MCL_FUTURE).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Their pages are brought in at once.
+    Now,
+    /// Their pages stay once they are there (MCL_ONFAULT).
+    OnFault,
 }
 
 impl Default for Limits {
@@ -92,6 +103,7 @@ impl Default for Limits {
             address_space: u64::MAX,
             stack: 8 << 20,
             data: u64::MAX,
+            lock: u64::MAX,
         }
     }
 }
@@ -122,6 +134,10 @@ pub struct Space {
     pub peak: u64,
     /// membarrier registrations, by command bit.
     pub barriers: u32,
+    /// Mappings to come are locked.
+    pub lock_future: Option<Lock>,
+    /// RLIMIT_MEMLOCK does not bind the caller.
+    pub locks_freely: bool,
 }
 
 impl Space {
@@ -140,6 +156,8 @@ impl Space {
             faults: 0,
             peak: 0,
             barriers: 0,
+            lock_future: None,
+            locks_freely: false,
         }
     }
 
@@ -157,6 +175,12 @@ impl Space {
             Some(sum) => sum <= self.limits.data,
             None => false,
         }
+    }
+
+    /// Whether `more` bytes may be locked.
+    pub fn may_lock(&self, more: u64) -> bool {
+        let sum = self.vmas.locked.checked_add(more);
+        self.locks_freely || sum.is_some_and(|sum| sum <= self.limits.lock)
     }
 
     /// A free range for `len` bytes, at `hint` if that is free.

@@ -129,7 +129,6 @@ impl<T> Table<T> {
     }
 
     /// All values with their numbers.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let entries = self.chunks.iter().flatten();
         entries.enumerate().filter_map(|(slot, e)| {

@@ -60,6 +60,8 @@ pub struct Vma {
     pub role: Role,
     /// What fork does with it.
     pub inherit: Inherit,
+    /// Its pages are locked (mlock(2)).
+    pub locked: bool,
 }
 
 impl Vma {
@@ -92,6 +94,7 @@ impl Vma {
             && self.tag == next.tag
             && self.role == next.role
             && self.inherit == next.inherit
+            && self.locked == next.locked
     }
 }
 
@@ -113,6 +116,8 @@ pub struct Vmas {
     pub total: u64,
     /// Bytes of private writable mappings.
     pub data: u64,
+    /// Bytes of locked mappings.
+    pub locked: u64,
     /// Not yet carried out.
     pub refs: Vec<Refs>,
 }
@@ -202,6 +207,9 @@ impl Vmas {
         self.total = add(self.total);
         if vma.is_data() {
             self.data = add(self.data);
+        }
+        if vma.locked {
+            self.locked = add(self.locked);
         }
     }
 

@@ -140,6 +140,12 @@ impl Objects {
         }
     }
 
+    /// How many mappings show the object.
+    pub fn mappings(&self, id: u32) -> Result<u64, Errno> {
+        let mappers = &self.get(id)?.mappers;
+        Ok(mappers.iter().map(|(_, count)| u64::from(*count)).sum())
+    }
+
     /// The address spaces that map the object.
     pub fn mappers(&self, id: u32) -> Vec<u32> {
         let list = self.table.get(id).map(|o| o.mappers.as_slice());

@@ -112,6 +112,29 @@ pub struct ProcEntry {
     pub start_stack: u64,
     /// Short name, NUL padded.
     pub comm: [u8; 16],
+    /// Effective capabilities, Linux's bit numbers.
+    pub caps: u64,
+    /// Permitted capabilities.
+    pub permitted: u64,
+    /// [`FLAG_UNDUMPABLE`] and the like.
+    pub flags: u64,
+}
+
+/// PR_SET_DUMPABLE is off: only the privileged may look into the process.
+pub const FLAG_UNDUMPABLE: u64 = 1;
+
+/// Whether one process may look into and change another (ptrace(2), "Ptrace access mode checking"), by its real ids or its
+/// file-system ids. `capability` is CAP_SYS_PTRACE's bit number.
+pub fn may_access(from: &ProcEntry, to: &ProcEntry, real: bool, capability: u32) -> bool {
+    if from.pid == to.pid {
+        return true;
+    }
+    let privileged = from.caps >> capability & 1 != 0;
+    let id = if real { 0 } else { 3 };
+    let (uid, gid) = (from.uids[id], from.gids[id]);
+    let same = to.uids[..3].iter().all(|&u| u == uid) && to.gids[..3].iter().all(|&g| g == gid);
+    let within = to.permitted & !from.permitted == 0;
+    privileged || same && to.flags & FLAG_UNDUMPABLE == 0 && within
 }
 
 /// Bytes of a process table for `slots` threads.

@@ -34,6 +34,8 @@ pub mod flags {
     pub const PARENT: u64 = 0x8000;
     /// Same thread group.
     pub const THREAD: u64 = 0x1_0000;
+    /// Share what semaphores undo.
+    pub const SYSVSEM: u64 = 0x4_0000;
     /// Set the thread pointer.
     pub const SETTLS: u64 = 0x8_0000;
     /// Write the child's id to the parent's memory.
@@ -44,11 +46,16 @@ pub mod flags {
     pub const CHILD_SETTID: u64 = 0x100_0000;
     /// Dispositions back to the default (clone3).
     pub const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    /// Give the parent a descriptor of the child.
+    pub const PIDFD: u64 = 0x1000;
+    /// Ignored by clone but for its conflicts.
+    pub const DETACHED: u64 = 0x40_0000;
+    /// A user namespace, which everybody may make.
+    pub const NEWUSER: u64 = 0x1000_0000;
     /// Bits that are no flags of clone3 here (CLONE_INTO_CGROUP among them).
     pub const UNKNOWN: u64 = !0x1_ffff_ffff;
-    /// Namespaces and pidfds, which there are not.
-    pub const UNSUPPORTED: u64 = 0x1000
-        | 0x2_0000
+    /// Namespaces, which there are not.
+    pub const NAMESPACES: u64 = 0x2_0000
         | 0x80
         | 0x0200_0000
         | 0x0400_0000
@@ -73,6 +80,10 @@ pub struct Request {
     pub parent_tid: u64,
     /// Address for CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID.
     pub child_tid: u64,
+    /// Address for CLONE_PIDFD.
+    pub pidfd: u64,
+    /// The child's id, if the caller chooses it.
+    pub set_tid: Option<i32>,
 }
 
 impl<P: Parts> ProcMgr<P> {
@@ -80,7 +91,7 @@ impl<P: Parts> ProcMgr<P> {
     /// read them.
     pub(crate) fn clone_begin(&mut self, t: ThreadIdx, request: Request) -> SysResult {
         let f = request.flags;
-        if f & flags::UNSUPPORTED != 0
+        if f & flags::THREAD != 0 && f & flags::PIDFD != 0
             || f & flags::SIGHAND != 0 && f & flags::VM == 0
             || f & flags::THREAD != 0 && f & flags::SIGHAND == 0
             || f & flags::THREAD != 0 && f & flags::VFORK != 0
@@ -88,6 +99,11 @@ impl<P: Parts> ProcMgr<P> {
             || request.exit_signal > 64
         {
             return Err(Errno::EINVAL);
+        }
+        if f & flags::NAMESPACES != 0 {
+            let (_, process) = self.caller_process(t).ok_or(Errno::ESRCH)?;
+            let free = f & flags::NAMESPACES == flags::NEWUSER || process.ids.privileged();
+            return Err(if free { Errno::EINVAL } else { Errno::EPERM });
         }
         if f & flags::SIGHAND != 0 && f & flags::THREAD == 0 {
             // Shared dispositions between processes: no program of the kinds Persona runs asks for it.
@@ -240,7 +256,11 @@ impl<P: Parts> ProcMgr<P> {
         self.machine.prepare(child)?;
         let (p, process) = self.caller_process(t).ok_or(Errno::ESRCH)?;
         let space = process.space.clone().ok_or(Errno::ESRCH)?;
-        let tid = self.new_pid()?;
+        let tid = match request.set_tid {
+            Some(tid) if self.is_taken(tid) => return Err(Errno::EEXIST),
+            Some(tid) => tid,
+            None => self.new_pid()?,
+        };
         let parent_thread = self.thread(t).ok_or(Errno::ESRCH)?;
         let thread = Thread {
             tid,
@@ -262,6 +282,7 @@ impl<P: Parts> ProcMgr<P> {
             queued: false,
             fault: (0, 0),
             comm: parent_thread.comm,
+            slack: (parent_thread.slack.0, parent_thread.slack.0),
         };
         let own_space = if f & flags::VM != 0 {
             space
@@ -299,6 +320,12 @@ impl<P: Parts> ProcMgr<P> {
                 ..thread
             },
         );
+        if f & flags::PIDFD != 0 {
+            if let Err(errno) = self.give_pidfd(t, child_process, request.pidfd) {
+                self.forget_clone(child, child_process);
+                return Err(errno);
+            }
+        }
         if f & flags::CHILD_SETTID != 0 {
             // A bad address is nobody's error, as in Linux.
             let _ = self
@@ -344,13 +371,36 @@ impl<P: Parts> ProcMgr<P> {
     ) -> Result<(), Errno> {
         self.mem.attach(child, space.mm)?;
         let result = self.machine.set_space(child, space.vspace).and_then(|()| {
-            self.fs
-                .clone_thread(t, child, f & flags::FILES != 0, f & flags::FS != 0)
+            self.fs.clone_thread(
+                t,
+                child,
+                f & flags::FILES != 0,
+                f & flags::FS != 0,
+                f & flags::SYSVSEM != 0,
+            )
         });
         if result.is_err() {
             let _ = self.mem.detach(child);
         }
         result
+    }
+
+    /// A new process that has not run yet goes again.
+    fn forget_clone(&mut self, child: ThreadIdx, p: ProcIdx) {
+        self.undo_clone(child);
+        if self
+            .threads
+            .get_mut(child.index())
+            .and_then(Option::take)
+            .is_some()
+        {
+            self.counts.0 -= 1;
+        }
+        let space = self.process_mut(p).and_then(|p| p.space.take());
+        if let Some(space) = space {
+            self.release_space(space);
+        }
+        self.reap(p);
     }
 
     fn undo_clone(&mut self, child: ThreadIdx) {
@@ -383,6 +433,7 @@ impl<P: Parts> ProcMgr<P> {
         }
         let child = Process {
             pid,
+            serial: 0,
             parent: Some(real_parent),
             pgid: from.pgid,
             sid: from.sid,

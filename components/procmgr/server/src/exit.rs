@@ -125,6 +125,7 @@ impl<P: Parts> ProcMgr<P> {
             self.release_space(space);
         }
         self.release_vfork(p);
+        self.pidfds_end(p);
         if init {
             return self.end_run(status);
         }
@@ -322,6 +323,7 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(crate) fn time_forget(&self, t: ThreadIdx) {
         let _ = self.time.forget(t);
+        let _ = self.mem.forget_restart(t);
     }
 
     pub(crate) fn mem_cancel(&self, t: ThreadIdx) -> Option<i32> {

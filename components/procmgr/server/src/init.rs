@@ -75,6 +75,7 @@ impl<P: Parts> ProcMgr<P> {
         let now = self.now();
         let p = self.enter_process(Process {
             pid,
+            serial: 0,
             parent: None,
             pgid: pid,
             sid: pid,
@@ -121,6 +122,7 @@ impl<P: Parts> ProcMgr<P> {
                 queued: false,
                 fault: (0, 0),
                 comm: comm_of(b"init"),
+                slack: (50_000, 50_000),
             },
         );
         self.publish_thread(t);

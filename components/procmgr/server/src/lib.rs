@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod calls;
+mod caps;
 mod clone;
 mod events;
 mod exec;
@@ -111,6 +112,8 @@ pub struct ProcMgr<P: Parts> {
     waiting: u32,
     /// There is, or was, a signalfd.
     signals_watched: bool,
+    /// There is, or was, a descriptor of a process.
+    pidfds: bool,
     last_pid: i32,
     created: u64,
     table: Dataport,
@@ -187,6 +190,7 @@ where
             counts: (0, 0),
             waiting: 0,
             signals_watched: false,
+            pidfds: false,
             last_pid: 0,
             created: 0,
             table,

@@ -1,7 +1,7 @@
 //! The process table that others read.
 
 use lsyscall_abi::ThreadIdx;
-use procmgr_api::{process_offset, thread_offset, Header, ProcEntry, ThreadEntry};
+use procmgr_api::{process_offset, thread_offset, Header, ProcEntry, ThreadEntry, FLAG_UNDUMPABLE};
 use zerocopy::IntoBytes;
 
 use crate::state::{Life, ProcIdx};
@@ -103,6 +103,13 @@ impl<P: Parts> ProcMgr<P> {
                 env_end: process.layout[3],
                 start_stack: process.layout[4],
                 comm: process.comm,
+                caps: process.ids.caps.effective,
+                permitted: process.ids.caps.permitted,
+                flags: if process.kept.undumpable {
+                    FLAG_UNDUMPABLE
+                } else {
+                    0
+                },
             }
         });
         self.table

@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use fsmgr_api::Creds;
+use lsyscall_abi::consts::cap::CAP_SYS_ADMIN;
 use lsyscall_abi::{Errno, SigSet, ThreadIdx};
 use memmgr_api::Mm;
 
+use crate::caps::Caps;
 use crate::limits::Limits;
 use crate::machine::Regs;
 use crate::signal::action::Actions;
@@ -152,6 +154,8 @@ pub struct Thread {
     pub fault: (u64, u64),
     /// Name (PR_SET_NAME).
     pub comm: [u8; 16],
+    /// Timer slack in nanoseconds: now, and by default.
+    pub slack: (u64, u64),
 }
 
 /// Most timers of timer_create a process can have.
@@ -173,6 +177,8 @@ pub enum Life {
 pub struct Process {
     /// Process id.
     pub pid: i32,
+    /// Its number, which no other process ever has.
+    pub serial: u64,
     /// Its parent; init's is `None`.
     pub parent: Option<ProcIdx>,
     /// Process group.
@@ -248,6 +254,8 @@ pub struct Ids {
     pub group_count: usize,
     /// Supplementary groups.
     pub groups: [u32; fsmgr_api::MAX_GROUPS],
+    /// Capabilities.
+    pub caps: Caps,
 }
 
 impl Ids {
@@ -257,11 +265,18 @@ impl Ids {
         gid: [0; 4],
         group_count: 0,
         groups: [0; fsmgr_api::MAX_GROUPS],
+        caps: Caps::ROOT,
     };
 
-    /// Whether it has Linux's capabilities: root has all, others none.
+    /// Whether it may do what no capability of its own stands for.
     pub fn privileged(&self) -> bool {
-        self.uid[1] == 0
+        self.caps.has(CAP_SYS_ADMIN)
+    }
+
+    /// Gives it other user ids, and the capabilities that go with them.
+    pub fn set_uids(&mut self, uid: [u32; 4]) {
+        self.caps.ids_changed(&self.uid, &uid);
+        self.uid = uid;
     }
 
     /// As the file manager wants it.
@@ -273,7 +288,7 @@ impl Ids {
             real_gid: self.gid[0],
             group_count: self.group_count as u32,
             groups: self.groups,
-            capabilities: if self.privileged() { u64::MAX } else { 0 },
+            capabilities: self.caps.effective,
         }
     }
 }
@@ -291,8 +306,12 @@ pub struct Kept {
     pub no_new_privs: bool,
     /// PR_SET_DUMPABLE, stored inverted so that the default is "dumpable".
     pub undumpable: bool,
-    /// PR_SET_KEEPCAPS.
-    pub keepcaps: bool,
+    /// personality(2).
+    pub personality: u32,
+    /// PR_SET_THP_DISABLE.
+    pub no_huge_pages: bool,
+    /// PR_MCE_KILL.
+    pub machine_check: u8,
 }
 
 impl Process {

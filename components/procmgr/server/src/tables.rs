@@ -27,6 +27,12 @@ impl<P: Parts> ProcMgr<P> {
         self.processes().find(|(_, p)| p.pid == pid).map(|(i, _)| i)
     }
 
+    /// The process of a number.
+    pub(crate) fn find_serial(&self, serial: u64) -> Option<ProcIdx> {
+        let mut all = self.processes();
+        all.find(|(_, p)| p.serial == serial).map(|(i, _)| i)
+    }
+
     /// The thread of an id.
     pub(crate) fn find_thread(&self, tid: i32) -> Option<ThreadIdx> {
         let at = self
@@ -58,9 +64,12 @@ impl<P: Parts> ProcMgr<P> {
     /// Enters a process. `EAGAIN` if the table is full.
     pub(crate) fn enter_process(&mut self, process: Process) -> Result<ProcIdx, Errno> {
         let at = free_entry(&mut self.procs, self.slots)?;
-        self.procs[at] = Some(Box::new(process));
         self.counts.1 += 1;
         self.created += 1;
+        self.procs[at] = Some(Box::new(Process {
+            serial: self.created,
+            ..process
+        }));
         Ok(ProcIdx(at))
     }
 
@@ -80,15 +89,19 @@ impl<P: Parts> ProcMgr<P> {
                 self.last_pid = RESERVED_PIDS;
             }
             let id = self.last_pid;
-            let taken = self.find_thread(id).is_some()
-                || self
-                    .processes()
-                    .any(|(_, p)| p.pid == id || p.pgid == id || p.sid == id);
-            if !taken {
+            if !self.is_taken(id) {
                 return Ok(id);
             }
         }
         Err(Errno::EAGAIN)
+    }
+
+    /// Whether somebody uses an id as process, thread, group or session.
+    pub(crate) fn is_taken(&self, id: i32) -> bool {
+        self.find_thread(id).is_some()
+            || self
+                .processes()
+                .any(|(_, p)| p.pid == id || p.pgid == id || p.sid == id)
     }
 }
 

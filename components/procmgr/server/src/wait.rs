@@ -45,6 +45,8 @@ pub enum Which {
     Pid(i32),
     /// Those of this group.
     Group(i32),
+    /// The one of this number.
+    Serial(u64),
 }
 
 /// One wait.
@@ -95,6 +97,12 @@ impl<P: Parts> ProcMgr<P> {
                 Ok(Flow::Park)
             }
         }
+    }
+
+    /// Whether a wait could be carried out at once.
+    pub(crate) fn wait_now(&mut self, t: ThreadIdx, request: &Request) -> Result<bool, Errno> {
+        let (p, _) = self.caller_process(t).ok_or(Errno::ESRCH)?;
+        Ok(self.try_wait(t, p, request)?.is_some())
     }
 
     fn try_wait(
@@ -188,6 +196,7 @@ fn matches(child: &Process, request: &Request) -> bool {
         Which::Any => true,
         Which::Pid(pid) => child.pid == pid,
         Which::Group(pgid) => child.pgid == pgid,
+        Which::Serial(serial) => child.serial == serial,
     };
     let clone_child = child.exit_signal != SIGCHLD;
     wanted && (request.options & WALL != 0 || clone_child == (request.options & WCLONE != 0))

@@ -1,5 +1,6 @@
 //! The calls.
 
+use lsyscall_abi::consts::cap::CAP_SYS_TIME;
 use lsyscall_abi::{
     consts::clock, ClockId, Errno, ThreadIdx, TimerFlags, Timespec, Timeval, Timex, Timezone,
     UserPtr,
@@ -134,7 +135,7 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
         let now = self.env.now_ns();
         let mut clocks = self.clocks;
         clocks.set(id, time, now)?;
-        if !self.is_root(c.thread) {
+        if !self.may_set_clocks(c.thread) {
             return Err(Errno::EPERM);
         }
         self.clocks = clocks;
@@ -142,10 +143,10 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
         OK
     }
 
-    /// Whether the thread's process runs with effective user id 0 (CAP_SYS_TIME is not told apart).
-    fn is_root(&self, thread: ThreadIdx) -> bool {
+    /// Whether the thread's process may set clocks.
+    fn may_set_clocks(&self, thread: ThreadIdx) -> bool {
         let process = self.processes.process_of(thread);
-        process.is_some_and(|process| process.uids[1] == 0)
+        process.is_some_and(|process| process.caps >> CAP_SYS_TIME & 1 != 0)
     }
 
     /// What a clock shows, nanoseconds.

@@ -415,7 +415,7 @@ fn clocks_are_read() {
 }
 
 #[test]
-fn only_root_sets_the_clock() {
+fn only_the_privileged_set_the_clock() {
     let mut t = Test::new();
     t.store(0x1000, &Timespec { sec: 5000, nsec: 0 });
     assert_eq!(
@@ -452,7 +452,8 @@ fn only_root_sets_the_clock() {
     t.proctable.write(
         process_offset(SLOTS, 3),
         ProcEntry {
-            uids: [0; 4],
+            // CAP_SYS_TIME.
+            caps: 1 << 25,
             ..user
         }
         .as_bytes(),

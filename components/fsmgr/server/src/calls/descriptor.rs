@@ -39,6 +39,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         if let Some(locks) = file.inode().locks.get() {
             locks.release(Owner::Table(table));
         }
+        if let Object::Mq(mq) = &file.object {
+            mq.closed(table);
+        }
     }
 
     pub(crate) fn close_call(&mut self, c: &Caller, fd: i32) -> SysResult {

@@ -87,6 +87,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             },
             shared,
             grows_down: flags.contains(MapFlags::GROWSDOWN),
+            locked: flags.contains(MapFlags::LOCKED),
+            noreserve: flags.contains(MapFlags::NORESERVE),
             populate: flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED)
                 && !flags.contains(MapFlags::NONBLOCK),
             ..MapRequest::anonymous(len, wanted as u8)

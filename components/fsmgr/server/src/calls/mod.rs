@@ -1,5 +1,6 @@
 //! The file manager's rows of the system-call table: each handler hands on to the module of its family.
 
+mod aio;
 mod attr;
 mod batch;
 mod descriptor;
@@ -9,6 +10,7 @@ mod ioctl;
 mod message;
 mod mmap;
 mod mount;
+mod mq;
 mod names;
 mod open;
 mod poll;
@@ -243,6 +245,46 @@ handlers! {
         self.getsockopt_call(c, fd.0, level, name, value.0, len)
     };
     shutdown(self, c, fd: Fd, how: i32) self.shutdown_call(c, fd.0, how);
+
+    io_setup(self, c, count: u32, ctx: UserPtr<u64>) self.io_setup_call(c, count, ctx);
+    io_destroy(self, c, ctx: u64) self.io_destroy_call(c, ctx);
+    io_submit(self, c, ctx: u64, n: i64, list: UserAddr) self.io_submit_call(c, ctx, n, list.0);
+    io_cancel(self, c, ctx: u64, iocb: UserAddr, _result: UserAddr) self.io_cancel_call(c, ctx, iocb.0);
+    io_getevents(self, c, ctx: u64, min: i64, n: i64, to: UserAddr, timeout: UserPtr<Timespec>) {
+        self.io_getevents_call(c, ctx, (min, n), to.0, timeout, 0)
+    };
+    io_pgetevents(self, c, ctx: u64, min: i64, n: i64, to: UserAddr, timeout: UserPtr<Timespec>, sig: UserAddr) {
+        self.io_getevents_call(c, ctx, (min, n), to.0, timeout, sig.0)
+    };
+    mq_open(self, c, name: UserStr, flags: OpenFlags, mode: Mode, attr: UserAddr) {
+        self.mq_open_call(c, name, flags, mode.0, attr.0)
+    };
+    mq_unlink(self, c, name: UserStr) self.mq_unlink_call(c, name);
+    mq_timedsend(self, c, fd: Fd, msg: UserSlice, prio: u32, timeout: UserPtr<Timespec>) {
+        self.mq_send_call(c, fd.0, msg, prio, timeout)
+    };
+    mq_timedreceive(self, c, fd: Fd, msg: UserSlice, prio: UserPtr<u32>, timeout: UserPtr<Timespec>) {
+        self.mq_receive_call(c, fd.0, msg, prio, timeout)
+    };
+    mq_notify(self, c, fd: Fd, event: UserAddr) self.mq_notify_call(c, fd.0, event.0);
+    mq_getsetattr(self, c, fd: Fd, new: UserAddr, old: UserAddr) self.mq_attr_call(c, fd.0, new.0, old.0);
+
+    shmget(self, c, key: i32, size: usize, flags: u32) self.shmget_call(c, key, size as u64, flags);
+    shmat(self, c, id: i32, addr: UserAddr, flags: u32) self.shmat_call(c, id, addr.0, flags);
+    shmdt(self, c, addr: UserAddr) self.shmdt_call(c, addr.0);
+    shmctl(self, c, id: i32, command: i32, buf: UserAddr) self.shmctl_call(c, id, command, buf.0);
+    semget(self, c, key: i32, count: i32, flags: u32) self.semget_call(c, key, count, flags);
+    semop(self, c, id: i32, ops: UserAddr, count: usize) self.semop_call(c, id, ops.0, count, UserPtr::new(0));
+    semtimedop(self, c, id: i32, ops: UserAddr, count: usize, timeout: UserPtr<Timespec>) {
+        self.semop_call(c, id, ops.0, count, timeout)
+    };
+    semctl(self, c, id: i32, num: i32, command: i32, arg: u64) self.semctl_call(c, id, num, command, arg);
+    msgget(self, c, key: i32, flags: u32) self.msgget_call(c, key, flags);
+    msgsnd(self, c, id: i32, from: UserAddr, len: usize, flags: u32) self.msgsnd_call(c, id, from.0, len, flags);
+    msgrcv(self, c, id: i32, to: UserAddr, size: usize, kind: i64, flags: u32) {
+        self.msgrcv_call(c, id, to.0, size, kind, flags)
+    };
+    msgctl(self, c, id: i32, command: i32, buf: UserAddr) self.msgctl_call(c, id, command, buf.0);
 
     sync(self, _c) OK;
     syncfs(self, c, fd: Fd) self.flushed(c, fd);

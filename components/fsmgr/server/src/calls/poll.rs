@@ -63,6 +63,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     _ => PollFlags::IN.bits(),
                 }
             }
+            Object::Process(process) => process.poll(),
+            Object::Mq(mq) => mq.poll(),
             Object::Socket(socket) => socket.poll(),
             Object::Inotify(inotify) => inotify.poll(),
             Object::Epoll(epoll) if depth <= MAX_NESTING + 1 => {

@@ -374,6 +374,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             let (r, w) = (bit(PROT_READ, 'r'), bit(PROT_WRITE, 'w'));
             let (x, s) = (bit(PROT_EXEC, 'x'), if map.shared { 's' } else { 'p' });
             let file = self.mapped_file(map.tag);
+            let segment = crate::sysv::segment_of(map.tag);
             let dev = file.as_ref().map_or(0, |f| f.inode().sb.dev);
             let from = out.0.len();
             let _ = write!(
@@ -384,7 +385,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 map.off,
                 dev_major(dev),
                 dev_minor(dev),
-                if file.is_some() { map.tag } else { 0 }
+                match (&file, segment) {
+                    (Some(_), _) => map.tag,
+                    (None, Some((id, _))) => id,
+                    (None, None) => 0,
+                }
             );
             let name = match (map.role, &file) {
                 (1, _) => b"[heap]".to_vec(),
@@ -392,6 +397,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 (3, _) => b"[vdso]".to_vec(),
                 (4, _) => b"[vvar]".to_vec(),
                 (_, Some(path)) => self.vfs.shown_name(path, &root),
+                (_, None) if segment.is_some() => {
+                    let mut name = Text::default();
+                    let key = segment.map_or(0, |(_, key)| key);
+                    let _ = write!(name, "/SYSV{key:08x} (deleted)");
+                    name.0
+                }
                 _ => Vec::new(),
             };
             if !name.is_empty() {
@@ -577,6 +588,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     "inotify wd:{wd:x} ino:{ino:x} sdev:{dev:x} mask:{mask:x} ignored_mask:0 "
                 );
             }),
+            Object::Process(process) => {
+                let alive = self.tasks.table.find(process.pid as u32).is_some();
+                let pid = if alive { process.pid } else { -1 };
+                let _ = writeln!(out, "Pid:\t{pid}\nNSpid:\t{pid}");
+            }
             _ => {}
         }
         Ok(out.0)

@@ -54,7 +54,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         };
         matches!(
             TREE.get(usize::from(index)).map(|e| e.what),
-            Some(What::Text(SysFile::DropCaches, _))
+            Some(What::Text(
+                SysFile::DropCaches | SysFile::Overcommit | SysFile::OvercommitRatio,
+                _
+            ))
         )
     }
 
@@ -98,7 +101,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(Io::Done(moved))
     }
 
-    /// Writes. Of what can be written, dropping caches has no effect here, as there are none.
+    /// Writes a setting, or what else can be written. There are no caches to drop.
     pub(crate) fn write_proc(
         &mut self,
         thread: ThreadIdx,
@@ -118,11 +121,17 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 _ => Err(Errno::EIO),
             };
         }
-        if Self::writable(node) {
-            Ok(Io::Done(src.len()))
-        } else {
-            Err(Errno::EIO)
+        if !Self::writable(node) {
+            return Err(Errno::EIO);
         }
+        if let Node::Fixed(index) = *node {
+            if let Some(What::Text(file @ (SysFile::Overcommit | SysFile::OvercommitRatio), _)) =
+                TREE.get(usize::from(index)).map(|e| e.what)
+            {
+                self.set_overcommit(file, src)?;
+            }
+        }
+        Ok(Io::Done(src.len()))
     }
 
     /// comm: up to 15 bytes become the name, for threads of the own process only.
@@ -169,5 +178,20 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         kept.set(value);
         Ok(Io::Done(src.len()))
+    }
+
+    fn set_overcommit(&mut self, file: SysFile, src: Src<'_>) -> Result<(), Errno> {
+        let mut text = [0; 8];
+        let len = src.to_buf(&self.mem, &mut text)?;
+        let text = core::str::from_utf8(&text[..len]).map_err(|_| Errno::EINVAL)?;
+        let value: u8 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
+        let (mode, ratio) = self.overcommit;
+        let new = match file {
+            SysFile::Overcommit => (value, ratio),
+            _ => (mode, value),
+        };
+        self.mem.set_overcommit(new.0, new.1)?;
+        self.overcommit = new;
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use memmgr_api::Memory;
 
 use crate::fd::MAX_FDS;
 use crate::file::FileCount;
+use crate::sysv::{limit_text, Limit, Listing};
 use crate::text::Text;
 use crate::FsMgr;
 
@@ -16,6 +17,8 @@ use crate::FsMgr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum SysFile {
+    Sysv(Listing),
+    IpcLimit(Limit),
     Cmdline,
     Cpuinfo,
     Devices,
@@ -45,7 +48,8 @@ pub enum SysFile {
     Entropy,
     Zero,
     Two,
-    Fifty,
+    Overcommit,
+    OvercommitRatio,
     MaxMapCount,
     MmapMinAddr,
     DropCaches,
@@ -104,6 +108,17 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             SysFile::Meminfo => return self.meminfo(),
             SysFile::Stat => return Ok(self.stat_text()),
+            SysFile::Sysv(listing) => return self.sysv_text(listing),
+            SysFile::Overcommit | SysFile::OvercommitRatio => {
+                let (mode, ratio) = self.overcommit;
+                let value = match file {
+                    SysFile::Overcommit => mode,
+                    _ => ratio,
+                };
+                let _ = writeln!(out, "{value}");
+                return Ok(out.0);
+            }
+            SysFile::IpcLimit(limit) => return Ok(limit_text(limit)),
             SysFile::NetUnix => {
                 "Num       RefCount Protocol Flags    Type St Inode Path\n"
             }
@@ -210,7 +225,6 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             SysFile::Entropy => "256\n",
             SysFile::Zero | SysFile::DropCaches => "0\n",
             SysFile::Two => "2\n",
-            SysFile::Fifty => "50\n",
             SysFile::MaxMapCount => "65530\n",
             SysFile::MmapMinAddr => "4096\n",
             SysFile::Somaxconn => "128\n",
@@ -259,6 +273,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
 
     fn meminfo(&mut self) -> Result<Vec<u8>, Errno> {
         let stats = self.mem.stats()?;
+        let promised = self.mem.promised().unwrap_or_default();
         let rows = [
             ("MemTotal", stats.total),
             ("MemFree", stats.free),
@@ -286,11 +301,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             ("SReclaimable", 0),
             ("SUnreclaim", stats.kernel),
             ("PageTables", stats.kernel),
-            ("CommitLimit", stats.total),
-            (
-                "Committed_AS",
-                stats.anonymous.saturating_add(stats.objects),
-            ),
+            ("CommitLimit", promised.1),
+            ("Committed_AS", promised.0),
             ("AnonHugePages", 0),
             ("ShmemHugePages", 0),
             ("Hugetlb", 0),

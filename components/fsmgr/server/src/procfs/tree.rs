@@ -1,6 +1,7 @@
 //! The part of /proc that is always there.
 
 use super::SysFile;
+use crate::sysv::{Limit, Listing};
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,7 @@ const TOPOLOGY: u16 = 24;
 const NODES: u16 = 25;
 const NODE0: u16 = 26;
 const CLASS: u16 = 27;
+const SYSV: u16 = 38;
 
 /// Terminals as /proc/tty/drivers lists them.
 const TTY_DRIVERS: &str = "\
@@ -123,6 +125,7 @@ pub const TREE: &[Entry] = &[
     entry(CLASS, "net", What::Dir),
     entry(CLASS, "tty", What::Dir),
     entry(CLASS, "block", What::Dir),
+    entry(0, "sysvipc", What::Dir),
     entry(0, "self", What::Myself),
     entry(0, "thread-self", What::MyThread),
     entry(0, "mounts", What::Link("self/mounts")),
@@ -231,8 +234,8 @@ pub const TREE: &[Entry] = &[
     text(RANDOM, "uuid", SysFile::Uuid),
     text(RANDOM, "entropy_avail", SysFile::Entropy),
     text(RANDOM, "poolsize", SysFile::Entropy),
-    text(VM, "overcommit_memory", SysFile::Zero),
-    text(VM, "overcommit_ratio", SysFile::Fifty),
+    value(VM, "overcommit_memory", SysFile::Overcommit),
+    value(VM, "overcommit_ratio", SysFile::OvercommitRatio),
     text(VM, "max_map_count", SysFile::MaxMapCount),
     text(VM, "mmap_min_addr", SysFile::MmapMinAddr),
     text(VM, "swappiness", SysFile::Zero),
@@ -243,6 +246,16 @@ pub const TREE: &[Entry] = &[
     text(FS, "pipe-max-size", SysFile::PipeMaxSize),
     text(CORE, "somaxconn", SysFile::Somaxconn),
     text(UNIX, "max_dgram_qlen", SysFile::MaxDgram),
+    text(SYSV, "shm", SysFile::Sysv(Listing::Shm)),
+    text(SYSV, "sem", SysFile::Sysv(Listing::Sem)),
+    text(SYSV, "msg", SysFile::Sysv(Listing::Msg)),
+    text(KERNEL, "shmmax", SysFile::IpcLimit(Limit::ShmMax)),
+    text(KERNEL, "shmall", SysFile::IpcLimit(Limit::ShmAll)),
+    text(KERNEL, "shmmni", SysFile::IpcLimit(Limit::ShmMni)),
+    text(KERNEL, "sem", SysFile::IpcLimit(Limit::Sem)),
+    text(KERNEL, "msgmax", SysFile::IpcLimit(Limit::MsgMax)),
+    text(KERNEL, "msgmnb", SysFile::IpcLimit(Limit::MsgMnb)),
+    text(KERNEL, "msgmni", SysFile::IpcLimit(Limit::MsgMni)),
     text(NET, "dev", SysFile::NetDev),
     text(NET, "route", SysFile::NetRoute),
     text(NET, "arp", SysFile::NetArp),

@@ -145,6 +145,24 @@ impl MemMgrService for FakeMem {
         self.object(vmo)?.resize(size as usize, 0);
         Ok(())
     }
+    fn forget_restart(&mut self, _: ThreadIdx) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn set_lock_limit(&mut self, _: Space, _: u64) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn set_overcommit(&mut self, _: u8, _: u8) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn promised(&mut self) -> Result<(u64, u64), Errno> {
+        Ok((0, 0))
+    }
+    fn advise(&mut self, _: Space, _: u64, _: u64, _: u32) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn vmo_mappings(&mut self, _: Vmo) -> Result<u64, Errno> {
+        Ok(0)
+    }
     fn vmo_pages(&mut self, vmo: Vmo) -> Result<u64, Errno> {
         Ok((self.object(vmo)?.len() as u64).div_ceil(PAGE_SIZE))
     }

@@ -63,7 +63,8 @@ fn lowest_free_descriptor_dup3_fcntl() {
     assert_eq!(r.call("fcntl", &[3, 0, 1024]), err(Errno::EINVAL));
     assert_eq!(r.call("dup3", &[4, 4, 0]), err(Errno::EINVAL));
     assert_eq!(r.call("dup3", &[4, 1024, 0]), err(Errno::EBADF));
-    r.fs.set_limits(ThreadIdx(0), 6, u64::MAX).expect("limits");
+    r.fs.set_limits(ThreadIdx(0), 6, u64::MAX, u64::MAX)
+        .expect("limits");
     assert_eq!(r.open("/dev/null", RDWR, 0), err(Errno::EMFILE));
     assert_eq!(r.call("close_range", &[3, u64::from(u32::MAX), 0]), 0);
     assert_eq!(r.open("/dev/null", RDWR, 0), 3);

@@ -185,7 +185,7 @@ impl Rig {
     pub fn fork(&mut self, parent: u16, child: u16, pid: u32, pgid: u32, sid: u32) {
         self.process(child, pid, pgid, sid, 1);
         self.fs
-            .clone_thread(ThreadIdx(parent), ThreadIdx(child), false, false)
+            .clone_thread(ThreadIdx(parent), ThreadIdx(child), false, false, false)
             .expect("fork");
     }
 

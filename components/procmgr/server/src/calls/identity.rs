@@ -1,6 +1,7 @@
-//! Identity: user and group ids, groups, process groups, sessions, capabilities.
+//! Identity: user and group ids, groups, process groups, sessions.
 
 use fsmgr_api::MAX_GROUPS;
+use lsyscall_abi::consts::cap::{CAP_SETGID, CAP_SETUID};
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, SysResult, OK};
 use memmgr_api::{Space, UserMemory};
@@ -11,18 +12,27 @@ use crate::{Parts, ProcMgr};
 
 /// "Leave it" in set*id calls.
 const KEEP: u32 = u32::MAX;
-/// _LINUX_CAPABILITY_VERSION_3.
-const CAP_VERSION: u32 = 0x2008_0522;
 
 impl<P: Parts> ProcMgr<P> {
-    fn ids(&self, c: &Caller) -> Result<(ProcIdx, Ids), Errno> {
+    pub(super) fn ids(&self, c: &Caller) -> Result<(ProcIdx, Ids), Errno> {
         self.caller_process(c.thread)
             .map(|(p, process)| (p, process.ids))
             .ok_or(Errno::ESRCH)
     }
 
-    fn store_ids(&mut self, p: ProcIdx, ids: Ids) -> SysResult {
+    /// The process has another identity; if it acts as somebody else now, it is nobody's business (prctl(2)).
+    pub(super) fn store_ids(&mut self, p: ProcIdx, ids: Ids) -> SysResult {
         if let Some(process) = self.process_mut(p) {
+            let old = &process.ids;
+            if old.uid[1] != ids.uid[1]
+                || old.gid[1] != ids.gid[1]
+                || old.uid[3] != ids.uid[3]
+                || old.gid[3] != ids.gid[3]
+                || ids.caps.permitted & !old.caps.permitted != 0
+            {
+                process.kept.undumpable = true;
+                process.death_signal = 0;
+            }
             process.ids = ids;
         }
         self.push_creds(p);
@@ -47,25 +57,27 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_setuid(&mut self, c: &Caller, uid: Uid) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
-        ids.uid = set_one(ids.uid, uid.0, ids.privileged())?;
+        let free = ids.caps.has(CAP_SETUID);
+        ids.set_uids(set_one(ids.uid, uid.0, free)?);
         self.store_ids(p, ids)
     }
 
     pub(super) fn sys_setgid(&mut self, c: &Caller, gid: Gid) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
-        ids.gid = set_one(ids.gid, gid.0, ids.privileged())?;
+        ids.gid = set_one(ids.gid, gid.0, ids.caps.has(CAP_SETGID))?;
         self.store_ids(p, ids)
     }
 
     pub(super) fn sys_setreuid(&mut self, c: &Caller, ruid: Uid, euid: Uid) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
-        ids.uid = set_two(ids.uid, ruid.0, euid.0, ids.privileged())?;
+        let free = ids.caps.has(CAP_SETUID);
+        ids.set_uids(set_two(ids.uid, ruid.0, euid.0, free)?);
         self.store_ids(p, ids)
     }
 
     pub(super) fn sys_setregid(&mut self, c: &Caller, rgid: Gid, egid: Gid) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
-        ids.gid = set_two(ids.gid, rgid.0, egid.0, ids.privileged())?;
+        ids.gid = set_two(ids.gid, rgid.0, egid.0, ids.caps.has(CAP_SETGID))?;
         self.store_ids(p, ids)
     }
 
@@ -77,7 +89,8 @@ impl<P: Parts> ProcMgr<P> {
         suid: Uid,
     ) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
-        ids.uid = set_three(ids.uid, [ruid.0, euid.0, suid.0], ids.privileged())?;
+        let free = ids.caps.has(CAP_SETUID);
+        ids.set_uids(set_three(ids.uid, [ruid.0, euid.0, suid.0], free)?);
         self.store_ids(p, ids)
     }
 
@@ -89,7 +102,7 @@ impl<P: Parts> ProcMgr<P> {
         sgid: Gid,
     ) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
-        ids.gid = set_three(ids.gid, [rgid.0, egid.0, sgid.0], ids.privileged())?;
+        ids.gid = set_three(ids.gid, [rgid.0, egid.0, sgid.0], ids.caps.has(CAP_SETGID))?;
         self.store_ids(p, ids)
     }
 
@@ -124,7 +137,8 @@ impl<P: Parts> ProcMgr<P> {
     pub(super) fn sys_setfsuid(&mut self, c: &Caller, uid: Uid) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
         let before = ids.uid[3];
-        if uid.0 != KEEP && (ids.privileged() || ids.uid.contains(&uid.0)) {
+        if uid.0 != KEEP && (ids.caps.has(CAP_SETUID) || ids.uid.contains(&uid.0)) {
+            ids.caps.fs_id_changed(before, uid.0);
             ids.uid[3] = uid.0;
             let _ = self.store_ids(p, ids);
         }
@@ -134,7 +148,7 @@ impl<P: Parts> ProcMgr<P> {
     pub(super) fn sys_setfsgid(&mut self, c: &Caller, gid: Gid) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
         let before = ids.gid[3];
-        if gid.0 != KEEP && (ids.privileged() || ids.gid.contains(&gid.0)) {
+        if gid.0 != KEEP && (ids.caps.has(CAP_SETGID) || ids.gid.contains(&gid.0)) {
             ids.gid[3] = gid.0;
             let _ = self.store_ids(p, ids);
         }
@@ -156,7 +170,7 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_setgroups(&mut self, c: &Caller, list: UserArray<u32>) -> SysResult {
         let (p, mut ids) = self.ids(c)?;
-        if !ids.privileged() {
+        if !ids.caps.has(CAP_SETGID) {
             return Err(Errno::EPERM);
         }
         if list.count() > MAX_GROUPS {
@@ -234,70 +248,6 @@ impl<P: Parts> ProcMgr<P> {
             process.pgid = pid;
         }
         Ok(pid.into())
-    }
-
-    pub(super) fn sys_capget(
-        &mut self,
-        c: &Caller,
-        header: UserPtr<CapHeader>,
-        data: UserAddr,
-    ) -> SysResult {
-        let mut head = self.get(c, header)?;
-        if head.version != CAP_VERSION {
-            head.version = CAP_VERSION;
-            self.put(c, header, &head)?;
-            return if data.is_null() {
-                OK
-            } else {
-                Err(Errno::EINVAL)
-            };
-        }
-        if data.is_null() {
-            return OK;
-        }
-        let p = self.process_or_caller(c.thread, head.pid)?;
-        let all = if self.process(p).ok_or(Errno::ESRCH)?.ids.privileged() {
-            u32::MAX
-        } else {
-            0
-        };
-        let one = |word: u32| CapData {
-            effective: all & word,
-            permitted: all & word,
-            inheritable: 0,
-        };
-        // 41 capabilities: 32 in the first word, 9 in the second.
-        let caps = [one(u32::MAX), one(0x1ff)];
-        self.mem
-            .copy_out(Space::Thread(c.thread), data.0, caps.as_bytes())?;
-        OK
-    }
-
-    pub(super) fn sys_capset(
-        &mut self,
-        c: &Caller,
-        header: UserPtr<CapHeader>,
-        data: UserAddr,
-    ) -> SysResult {
-        let head = self.get(c, header)?;
-        if head.version != CAP_VERSION {
-            return Err(Errno::EINVAL);
-        }
-        let (p, ids) = self.ids(c)?;
-        if self.process_or_caller(c.thread, head.pid)? != p {
-            return Err(Errno::EPERM);
-        }
-        let mut caps = [CapData::default(); 2];
-        self.mem
-            .copy_in(Space::Thread(c.thread), data.0, caps.as_mut_bytes())?;
-        if !ids.privileged()
-            && caps
-                .iter()
-                .any(|cap| cap.permitted != 0 || cap.effective != 0)
-        {
-            return Err(Errno::EPERM);
-        }
-        OK
     }
 }
 

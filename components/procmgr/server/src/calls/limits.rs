@@ -1,5 +1,6 @@
 //! Resource limits, usage and times.
 
+use lsyscall_abi::consts::cap::CAP_SYS_RESOURCE;
 use lsyscall_abi::consts::USER_HZ;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, SysResult, OK};
@@ -54,7 +55,10 @@ impl<P: Parts> ProcMgr<P> {
         let p = self.process_or_caller(c.thread, pid.0)?;
         let (own, caller) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         let process = self.process(p).ok_or(Errno::ESRCH)?;
-        if p != own && !caller.ids.privileged() && caller.ids.uid[0] != process.ids.uid[0] {
+        let (uid, gid) = (caller.ids.uid[0], caller.ids.gid[0]);
+        let same = process.ids.uid[..3].iter().all(|&u| u == uid)
+            && process.ids.gid[..3].iter().all(|&g| g == gid);
+        if p != own && !same && !caller.ids.caps.has(CAP_SYS_RESOURCE) {
             return Err(Errno::EPERM);
         }
         let (cur, max) = process.limits.0[resource as usize];
@@ -76,7 +80,7 @@ impl<P: Parts> ProcMgr<P> {
         if which >= COUNT || new.cur > new.max {
             return Err(Errno::EINVAL);
         }
-        let privileged = self.is_privileged(c);
+        let privileged = self.capable(c, CAP_SYS_RESOURCE);
         let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
         if which == NOFILE && new.max > NR_OPEN
             || new.max > process.limits.0[which].1 && !privileged

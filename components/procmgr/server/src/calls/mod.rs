@@ -1,7 +1,10 @@
 //! The system calls procmgr serves: thin handlers, one file per family.
 
+mod capabilities;
 mod identity;
 mod limits;
+mod pidfd;
+mod prctl;
 mod process;
 mod sched;
 mod signals;
@@ -95,6 +98,7 @@ forward! {
     sched_get_priority_max => sys_sched_get_priority_max(policy: i32);
     sched_get_priority_min => sys_sched_get_priority_min(policy: i32);
     sched_rr_get_interval => sys_sched_rr_get_interval(pid: Pid, tp: UserPtr<Timespec>);
+    restart_syscall => sys_restart_syscall();
     kill => sys_kill(pid: Pid, sig: Signal);
     tkill => sys_tkill(tid: Pid, sig: Signal);
     tgkill => sys_tgkill(tgid: Pid, tid: Pid, sig: Signal);
@@ -133,6 +137,12 @@ forward! {
     getrlimit => sys_getrlimit(resource: u32, rlim: UserPtr<Rlimit>);
     setrlimit => sys_setrlimit(resource: u32, rlim: UserPtr<Rlimit>);
     getrusage => sys_getrusage(who: i32, usage: UserPtr<Rusage>);
+    pidfd_open => sys_pidfd_open(pid: Pid, flags: u32);
+    pidfd_send_signal => sys_pidfd_send_signal(pidfd: Fd, sig: Signal, info: UserPtr<SigInfo>, flags: u32);
+    pidfd_getfd => sys_pidfd_getfd(pidfd: Fd, targetfd: Fd, flags: u32);
+    process_madvise => sys_process_madvise(pidfd: Fd, iov: UserArray<Iovec>, advice: u32, flags: u32);
+    kcmp => sys_kcmp(pid1: Pid, pid2: Pid, kind: i32, idx1: u64, idx2: u64);
+    setns => sys_setns(fd: Fd, nstype: CloneFlags);
     prctl => sys_prctl(option: u32, arg2: u64, arg3: u64, arg4: u64, arg5: u64);
     getcpu => sys_getcpu(cpu: UserPtr<u32>, node: UserPtr<u32>, unused: UserAddr);
     getpid => sys_getpid();

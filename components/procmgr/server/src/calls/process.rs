@@ -3,12 +3,13 @@
 use alloc::vec::Vec;
 
 use fsmgr_api::FsMgr;
+use lsyscall_abi::consts::cap::CAP_CHECKPOINT_RESTORE;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, Flow, SysResult, OK};
 use memmgr_api::{MemMgr, Space, UserMemory};
 
 use crate::clone::{flags, Request};
-use crate::exec::{comm_of, Strings};
+use crate::exec::Strings;
 use crate::wait::{self, Which};
 use crate::{Parts, ProcMgr};
 
@@ -16,6 +17,8 @@ use crate::{Parts, ProcMgr};
 const CSIGNAL: u64 = 0xff;
 /// AT_FDCWD.
 const CWD: i32 = -100;
+/// Levels that namespaces of ids can have.
+const MAX_LEVELS: u64 = 32;
 /// Bytes of the first version of struct clone_args.
 const CLONE_ARGS_MIN: usize = 64;
 
@@ -37,7 +40,13 @@ impl<P: Parts> ProcMgr<P> {
             tls,
             parent_tid: parent_tid.addr(),
             child_tid: child_tid.addr(),
+            pidfd: parent_tid.addr(),
+            set_tid: None,
         };
+        let pidfd = raw & flags::PIDFD != 0;
+        if pidfd && raw & (flags::PARENT_SETTID | flags::DETACHED) != 0 {
+            return Err(Errno::EINVAL);
+        }
         self.clone_begin(c.thread, request)
     }
 
@@ -72,15 +81,30 @@ impl<P: Parts> ProcMgr<P> {
                 return Err(Errno::E2BIG);
             }
         }
-        if value.flags & (CSIGNAL | flags::UNKNOWN) != 0
+        if value.flags & (CSIGNAL | flags::UNKNOWN | flags::DETACHED) != 0
             || value.exit_signal > 64
-            || value.set_tid_size != 0
-            || value.cgroup != 0
+            || value.flags & (flags::THREAD | flags::PARENT) != 0 && value.exit_signal != 0
+            || value.set_tid_size > MAX_LEVELS
+            || (value.set_tid == 0) != (value.set_tid_size == 0)
         {
             return Err(Errno::EINVAL);
         }
         if (value.stack == 0) != (value.stack_size == 0) {
             return Err(Errno::EINVAL);
+        }
+        let set_tid = match value.set_tid_size {
+            0 => None,
+            1 => Some(self.get(c, UserPtr::<i32>::new(value.set_tid))?),
+            // More ids than there are levels of namespaces.
+            _ => return Err(Errno::EINVAL),
+        };
+        if let Some(tid) = set_tid {
+            if !(1..crate::tables::PID_MAX).contains(&tid) {
+                return Err(Errno::EINVAL);
+            }
+            if !self.is_privileged(c) && !self.capable(c, CAP_CHECKPOINT_RESTORE) {
+                return Err(Errno::EPERM);
+            }
         }
         let request = Request {
             flags: value.flags,
@@ -89,6 +113,8 @@ impl<P: Parts> ProcMgr<P> {
             tls: value.tls,
             parent_tid: value.parent_tid,
             child_tid: value.child_tid,
+            pidfd: value.pidfd,
+            set_tid,
         };
         self.clone_begin(c.thread, request)
     }
@@ -127,7 +153,10 @@ impl<P: Parts> ProcMgr<P> {
         let space = Space::Thread(c.thread);
         let name: Vec<u8> = self.mem.read_cstr(space, path.addr(), PATH_MAX)?;
         let file = self.fs.open_exec(c.thread, dirfd, path.addr(), at_flags)?;
-        match Strings::read(&self.mem, space, argv.addr(), envp.addr()) {
+        let stack = self
+            .caller_process(c.thread)
+            .map_or(0, |(_, p)| p.limits.soft(crate::limits::STACK));
+        match Strings::read(&self.mem, space, argv.addr(), envp.addr(), stack) {
             Ok(strings) => self.exec(c.thread, file, name, strings),
             Err(errno) => {
                 let _ = self.fs.exec_abort(file.token);
@@ -202,11 +231,17 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EINVAL);
         }
         let own = self.caller_process(c.thread).map_or(0, |(_, p)| p.pgid);
+        let mut nonblock = false;
         let which = match (idtype, id.0) {
             (0, _) => Which::Any,
             (1, id) if id > 0 => Which::Pid(id),
             (2, 0) => Which::Group(own),
             (2, id) if id > 0 => Which::Group(id),
+            (3, fd) if fd >= 0 => {
+                let info = self.fs.pidfd_of(c.thread, fd)?;
+                nonblock = info.nonblock;
+                Which::Serial(info.serial)
+            }
             _ => return Err(Errno::EINVAL),
         };
         let request = wait::Request {
@@ -217,6 +252,12 @@ impl<P: Parts> ProcMgr<P> {
             by_id: true,
             rusage: rusage.addr(),
         };
+        if nonblock && options & wait::WNOHANG == 0 {
+            return match self.wait_now(c.thread, &request)? {
+                true => OK,
+                false => Err(Errno::EAGAIN),
+            };
+        }
         self.wait(c.thread, request)
     }
 
@@ -228,27 +269,50 @@ impl<P: Parts> ProcMgr<P> {
 
     pub(super) fn sys_unshare(&mut self, c: &Caller, _flags: CloneFlags) -> SysResult {
         let wanted = c.args[0];
-        if wanted & flags::UNSUPPORTED != 0 {
-            return Err(if self.is_privileged(c) {
-                Errno::EINVAL
-            } else {
-                Errno::EPERM
-            });
-        }
-        if wanted & !(flags::FS | flags::FILES | 0x4_0000) != 0 {
+        let alone_with = flags::THREAD | flags::SIGHAND | flags::VM;
+        if wanted & !(flags::FS | flags::FILES | flags::SYSVSEM | alone_with | flags::NAMESPACES)
+            != 0
+        {
             return Err(Errno::EINVAL);
         }
-        if wanted == 0 {
-            return OK;
+        let (_, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
+        let shared = process
+            .space
+            .as_ref()
+            .is_some_and(|s| alloc::rc::Rc::strong_count(s) > 1);
+        let sharing = wanted & (flags::SIGHAND | flags::VM) != 0 && shared;
+        if wanted & alone_with != 0 && process.threads.len() > 1 || sharing {
+            return Err(Errno::EINVAL);
         }
+        if wanted & flags::NAMESPACES != 0 {
+            // As a kernel without namespaces; only user namespaces would be anybody's to make.
+            let free = wanted & flags::NAMESPACES == flags::NEWUSER || self.is_privileged(c);
+            return Err(if free { Errno::EINVAL } else { Errno::EPERM });
+        }
+        let (files, fs) = (wanted & flags::FILES != 0, wanted & flags::FS != 0);
+        let undo = wanted & flags::SYSVSEM != 0;
+        if files || fs || undo {
+            self.fs.unshare(c.thread, files, fs, undo)?;
+        }
+        OK
+    }
+
+    pub(super) fn sys_setns(&mut self, c: &Caller, fd: Fd, _nstype: CloneFlags) -> SysResult {
+        // There are no descriptors of namespaces: any other is the wrong kind.
+        self.fs.compare(c.thread, fd.0, c.thread, fd.0, 0)?;
         Err(Errno::EINVAL)
     }
 
-    pub(super) fn sys_personality(&mut self, _c: &Caller, persona: u32) -> SysResult {
-        match persona {
-            0 | 0xffff_ffff => OK,
-            _ => Err(Errno::EINVAL),
+    pub(super) fn sys_personality(&mut self, c: &Caller, persona: u32) -> SysResult {
+        const QUERY: u32 = u32::MAX;
+        let (p, _) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
+        let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
+        let old = process.kept.personality;
+        if persona != QUERY {
+            process.kept.personality = persona;
         }
+        // As Linux: a value with the top bit set looks like what it is, no error number.
+        Ok(i64::from(old as i32).into())
     }
 
     pub(super) fn sys_getpid(&mut self, c: &Caller) -> SysResult {
@@ -270,68 +334,10 @@ impl<P: Parts> ProcMgr<P> {
         Ok(parent.map_or(0, |p| p.pid).into())
     }
 
-    pub(super) fn sys_prctl(
-        &mut self,
-        c: &Caller,
-        option: u32,
-        arg2: u64,
-        _arg3: u64,
-        _arg4: u64,
-        _arg5: u64,
-    ) -> SysResult {
-        const SET_PDEATHSIG: u32 = 1;
-        const GET_PDEATHSIG: u32 = 2;
-        const GET_DUMPABLE: u32 = 3;
-        const SET_DUMPABLE: u32 = 4;
-        const GET_KEEPCAPS: u32 = 7;
-        const SET_KEEPCAPS: u32 = 8;
-        const SET_NAME: u32 = 15;
-        const GET_NAME: u32 = 16;
-        const CAPBSET_READ: u32 = 23;
-        const SET_TIMERSLACK: u32 = 29;
-        const GET_TIMERSLACK: u32 = 30;
-        const SET_CHILD_SUBREAPER: u32 = 36;
-        const GET_CHILD_SUBREAPER: u32 = 37;
-        const SET_NO_NEW_PRIVS: u32 = 38;
-        const GET_NO_NEW_PRIVS: u32 = 39;
-        let space = Space::Thread(c.thread);
-        let (p, _) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
-        if option == SET_NAME {
-            let mut name = [0u8; 16];
-            let got = self.mem.read_some(space, arg2, &mut name[..15])?;
-            let end = name[..got].iter().position(|&b| b == 0).unwrap_or(got);
-            self.set_name(c.thread, comm_of(&name[..end]));
-            return OK;
-        }
-        if option == GET_NAME {
-            let comm = self.thread(c.thread).ok_or(Errno::ESRCH)?.comm;
-            self.mem.copy_out(space, arg2, &comm)?;
-            return OK;
-        }
-        let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
-        match option {
-            SET_PDEATHSIG if arg2 <= 64 => process.death_signal = arg2 as i32,
-            GET_PDEATHSIG => {
-                let signal = process.death_signal;
-                self.mem.copy_out(space, arg2, &signal.to_le_bytes())?;
-            }
-            GET_DUMPABLE => return Ok(i32::from(!process.kept.undumpable).into()),
-            SET_DUMPABLE if arg2 <= 1 => process.kept.undumpable = arg2 == 0,
-            GET_KEEPCAPS => return Ok(i32::from(process.kept.keepcaps).into()),
-            SET_KEEPCAPS if arg2 <= 1 => process.kept.keepcaps = arg2 == 1,
-            CAPBSET_READ if arg2 <= 40 => return Ok(1.into()),
-            SET_TIMERSLACK => {}
-            GET_TIMERSLACK => return Ok(50_000.into()),
-            SET_CHILD_SUBREAPER => process.subreaper = arg2 != 0,
-            GET_CHILD_SUBREAPER => {
-                let value = i32::from(process.subreaper);
-                self.mem.copy_out(space, arg2, &value.to_le_bytes())?;
-            }
-            SET_NO_NEW_PRIVS if arg2 == 1 => process.kept.no_new_privs = true,
-            GET_NO_NEW_PRIVS => return Ok(i32::from(process.kept.no_new_privs).into()),
-            _ => return Err(Errno::EINVAL),
-        }
-        OK
+    /// Whether the caller's process has a capability (its bit number).
+    pub(crate) fn capable(&self, c: &Caller, cap: u32) -> bool {
+        self.caller_process(c.thread)
+            .is_some_and(|(_, p)| p.ids.caps.has(cap))
     }
 
     pub(crate) fn is_privileged(&self, c: &Caller) -> bool {
@@ -352,21 +358,27 @@ impl<P: Parts> ProcMgr<P> {
 
     /// Tells memmgr and fsmgr the limits of a process.
     pub(crate) fn push_limits(&mut self, p: crate::state::ProcIdx) {
-        use crate::limits::{AS, DATA, FSIZE, NOFILE, STACK};
+        use crate::limits::{AS, DATA, FSIZE, MEMLOCK, MSGQUEUE, NOFILE, STACK};
         let Some(process) = self.process(p) else {
             return;
         };
         let limits = process.limits;
         for t in process.threads.clone() {
-            let _ = self
-                .fs
-                .set_limits(t, limits.soft(NOFILE), limits.soft(FSIZE));
+            let _ = self.fs.set_limits(
+                t,
+                limits.soft(NOFILE),
+                limits.soft(FSIZE),
+                limits.soft(MSGQUEUE),
+            );
             let _ = self.mem.set_limits(
                 Space::Thread(t),
                 limits.soft(AS),
                 limits.soft(STACK),
                 limits.soft(DATA),
             );
+            let _ = self
+                .mem
+                .set_lock_limit(Space::Thread(t), limits.soft(MEMLOCK));
         }
     }
 }

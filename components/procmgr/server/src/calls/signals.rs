@@ -1,5 +1,6 @@
 //! Signals: rt_sig*, kill and its relatives, sigaltstack.
 
+use lsyscall_abi::consts::cap::CAP_KILL;
 use lsyscall_abi::signal::{MINSIGSTKSZ, SIGCONT, SIGSEGV, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, Flow, SysResult, OK};
@@ -22,19 +23,19 @@ fn check_size(size: usize) -> Result<(), Errno> {
 }
 
 impl<P: Parts> ProcMgr<P> {
-    fn may_signal(&self, c: &Caller, target: ProcIdx, sig: Signal) -> bool {
+    pub(super) fn may_signal(&self, c: &Caller, target: ProcIdx, sig: Signal) -> bool {
         let (Some((_, from)), Some(to)) = (self.caller_process(c.thread), self.process(target))
         else {
             return false;
         };
-        from.ids.privileged()
+        from.ids.caps.has(CAP_KILL)
             || [from.ids.uid[0], from.ids.uid[1]]
                 .iter()
                 .any(|id| *id == to.ids.uid[0] || *id == to.ids.uid[2])
             || sig.0 == SIGCONT && from.sid == to.sid
     }
 
-    fn info_from(&self, c: &Caller, sig: Signal, code: i32) -> Info {
+    pub(super) fn info_from(&self, c: &Caller, sig: Signal, code: i32) -> Info {
         let (pid, uid) = self
             .caller_process(c.thread)
             .map_or((0, 0), |(_, p)| (p.pid, p.ids.uid[0]));
@@ -88,7 +89,8 @@ impl<P: Parts> ProcMgr<P> {
                 }
             }
         }
-        if allowed {
+        // As Linux: whom a broadcast may not reach does not matter.
+        if allowed || pid.0 == -1 {
             OK
         } else {
             Err(Errno::EPERM)
@@ -332,6 +334,11 @@ impl<P: Parts> ProcMgr<P> {
             }
         }
         i64::from(info.signal.0)
+    }
+
+    /// Calls are done again by running the `svc` again: nothing is ever kept for this one.
+    pub(super) fn sys_restart_syscall(&mut self, _c: &Caller) -> SysResult {
+        Err(Errno::EINTR)
     }
 
     pub(super) fn sys_rt_sigreturn(&mut self, c: &Caller) -> SysResult {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use fsmgr_api::FsMgr;
+use lsyscall_abi::consts::cap::{CAP_SYSLOG, CAP_SYS_BOOT};
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, Flow, SysResult, OK};
 use memmgr_api::{MemMgr, Space, UserMemory, USER_TOP};
@@ -153,7 +154,7 @@ impl<P: Parts> ProcMgr<P> {
         if !(0..=10).contains(&kind) || matches!(kind, 2..=4) && (buf.addr == 0 || wrong_length) {
             return Err(Errno::EINVAL);
         }
-        if !self.is_privileged(c) && !matches!(kind, 3 | 10) {
+        if !self.capable(c, CAP_SYSLOG) && !self.is_privileged(c) && !matches!(kind, 3 | 10) {
             return Err(Errno::EPERM);
         }
         OK
@@ -167,7 +168,7 @@ impl<P: Parts> ProcMgr<P> {
         cmd: u32,
         _arg: UserAddr,
     ) -> SysResult {
-        if !self.is_privileged(c) {
+        if !self.capable(c, CAP_SYS_BOOT) {
             return Err(Errno::EPERM);
         }
         if magic1 != RB_MAGIC1 || !RB_MAGIC2.contains(&magic2) {

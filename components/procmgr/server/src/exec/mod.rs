@@ -25,6 +25,11 @@ pub(crate) use strings::Strings;
 /// Interpreters of interpreters that are followed (execve(2), ELOOP beyond).
 const MAX_SCRIPTS: usize = 4;
 
+/// personality(2): addresses are the same each time.
+const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+/// Bits of a personality that a set-id program does not inherit.
+const PER_CLEAR_ON_SETID: u32 = 0x0010_0000 | ADDR_NO_RANDOMIZE | 0x0020_0000 | 0x0040_0000;
+
 /// What the new program is.
 pub(crate) struct Image {
     /// Its address space, nobody in it yet.
@@ -144,6 +149,10 @@ impl<P: Parts> ProcMgr<P> {
             limits.soft(limits::STACK),
             limits.soft(limits::DATA),
         )?;
+        self.mem.set_lock_limit(
+            memmgr_api::Space::Mm(space.mm),
+            limits.soft(limits::MEMLOCK),
+        )?;
         let loaded = elf::map(&self.mem, space.mm, file, program, elf::Place::Main)?;
         let mut entry = loaded.entry;
         let mut base = 0;
@@ -160,10 +169,20 @@ impl<P: Parts> ProcMgr<P> {
             .caller_process(t)
             .map(|(_, p)| p.ids)
             .ok_or(Errno::ESRCH)?;
-        let (uid, euid, gid, egid) = self.exec_ids(&ids, file);
+        let no_new_privs = self
+            .caller_process(t)
+            .is_some_and(|(_, p)| p.kept.no_new_privs);
+        let (uid, euid, gid, egid) = self.exec_ids(&ids, file, no_new_privs);
+        let mut caps = ids.caps;
+        caps.executed(uid, euid, euid != ids.uid[1] || egid != ids.gid[1]);
+        // More than the real user would have: the program is not its caller's to influence (ld.so(8)).
+        let secure = uid != 0 && caps.permitted != 0;
         let mut random = [0; 16];
         self.random.fill(&mut random);
-        let shift = self.random.word();
+        let fixed = self
+            .caller_process(t)
+            .is_some_and(|(_, p)| p.kept.personality & ADDR_NO_RANDOMIZE != 0);
+        let shift = if fixed { 0 } else { self.random.word() };
         let auxv = stack::Auxv {
             phdr: loaded.phdr,
             phent: elf::PHDR_BYTES as u64,
@@ -171,7 +190,7 @@ impl<P: Parts> ProcMgr<P> {
             base,
             entry: loaded.entry,
             ids: [uid, euid, gid, egid],
-            secure: uid != euid || gid != egid,
+            secure: secure || uid != euid || gid != egid,
             random,
             shift,
         };
@@ -187,10 +206,18 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     /// Ids after exec of a file: real and effective user, real and effective group.
-    fn exec_ids(&self, ids: &crate::state::Ids, file: &ExecFile) -> (u32, u32, u32, u32) {
+    fn exec_ids(
+        &self,
+        ids: &crate::state::Ids,
+        file: &ExecFile,
+        no_new_privs: bool,
+    ) -> (u32, u32, u32, u32) {
         const S_ISUID: u32 = 0o4000;
         const S_ISGID: u32 = 0o2000;
         const S_IXGRP: u32 = 0o10;
+        if no_new_privs {
+            return (ids.uid[0], ids.uid[1], ids.gid[0], ids.gid[1]);
+        }
         let euid = if file.mode & S_ISUID != 0 {
             file.uid
         } else {
@@ -224,11 +251,8 @@ impl<P: Parts> ProcMgr<P> {
         self.leave_memory(t);
         let _ = self.mem.attach(t, image.space.mm);
         let _ = self.fs.exec_commit(t, image.file.token);
-        let (uid, euid, gid, egid) = if no_new_privs {
-            (ids.uid[0], ids.uid[1], ids.gid[0], ids.gid[1])
-        } else {
-            self.exec_ids(&ids, &image.file)
-        };
+        let (uid, euid, gid, egid) = self.exec_ids(&ids, &image.file, no_new_privs);
+        let set_id = euid != ids.uid[1] || egid != ids.gid[1];
         if let Some(thread) = self.thread_mut(t) {
             thread.tid = pid;
             thread.comm = image.comm;
@@ -248,8 +272,12 @@ impl<P: Parts> ProcMgr<P> {
             process.layout = image.stack.ranges;
             process.ids.uid = [uid, euid, euid, euid];
             process.ids.gid = [gid, egid, egid, egid];
-            process.kept.undumpable = false;
-            process.kept.keepcaps = false;
+            process.ids.caps.executed(uid, euid, set_id);
+            process.kept.undumpable = set_id;
+            if set_id {
+                process.death_signal = 0;
+                process.kept.personality &= !PER_CLEAR_ON_SETID;
+            }
             process.space.replace(new_space)
         } else {
             Some(new_space)

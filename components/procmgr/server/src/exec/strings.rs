@@ -7,8 +7,10 @@ use memmgr_api::{Memory, Space};
 
 use super::script::Line;
 
-/// Most bytes of strings and their pointers together. Linux allows a quarter of the stack limit, 2 MiB by default.
-pub const MAX_BYTES: usize = 1 << 20;
+/// Most bytes of strings and their pointers together: a quarter of the stack limit, but not more than of the default one.
+pub const MAX_BYTES: u64 = 2 << 20;
+/// What is always allowed (ARG_MAX).
+const MIN_BYTES: u64 = 128 << 10;
 /// Longest single string (MAX_ARG_STRLEN).
 pub const MAX_STRING: usize = 128 << 10;
 
@@ -22,9 +24,15 @@ pub struct Strings {
 }
 
 impl Strings {
-    /// Reads both vectors from a program's memory. `EFAULT`, `E2BIG`.
-    pub fn read<M: Memory>(mem: &M, space: Space, argv: u64, envp: u64) -> Result<Self, Errno> {
-        let mut room = MAX_BYTES;
+    /// Reads both vectors from a program's memory; `stack_limit` in bytes. `EFAULT`, `E2BIG`, `ENOMEM`.
+    pub fn read<M: Memory>(
+        mem: &M,
+        space: Space,
+        argv: u64,
+        envp: u64,
+        stack_limit: u64,
+    ) -> Result<Self, Errno> {
+        let mut room = (stack_limit / 4).clamp(MIN_BYTES, MAX_BYTES) as usize;
         let mut args = read_vector(mem, space, argv, &mut room)?;
         if args.is_empty() {
             // As Linux since 5.18: a program always has a name.
@@ -74,6 +82,7 @@ fn read_vector<M: Memory>(
                 errno => errno,
             })?;
         *room = room.checked_sub(string.len() + 9).ok_or(Errno::E2BIG)?;
+        out.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         out.push(string);
         at = at.checked_add(8).ok_or(Errno::EFAULT)?;
     }

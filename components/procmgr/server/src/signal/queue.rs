@@ -137,14 +137,25 @@ impl Queue {
         self.set
     }
 
+    /// Signals queued with their information, which is what RLIMIT_SIGPENDING counts.
+    pub fn len(&self) -> usize {
+        self.infos.len()
+    }
+
     /// Adds a signal; false if it could not be queued (a real-time signal to a full queue).
     pub fn push(&mut self, info: Info) -> bool {
+        self.push_within(info, true)
+    }
+
+    /// Adds a signal. Without `room` for its information it is only noted that it is pending, but one that was queued with
+    /// information of the sender's own is refused: false.
+    pub fn push_within(&mut self, info: Info, room: bool) -> bool {
         let realtime = info.signal.0 >= lsyscall_abi::signal::SIGRTMIN;
         if !realtime && self.set.contains(info.signal) {
             return true;
         }
-        if self.infos.len() >= MAX_QUEUED {
-            if realtime {
+        if self.infos.len() >= MAX_QUEUED || !room {
+            if realtime && info.code != SI_USER {
                 return false;
             }
         } else {
@@ -168,7 +179,7 @@ impl Queue {
         let at = self.infos.iter().position(|i| i.signal == first);
         let info = at
             .and_then(|at| self.infos.remove(at))
-            .unwrap_or(Info::kernel(first));
+            .unwrap_or(Info::user(first, SI_USER, 0, 0));
         if !self.infos.iter().any(|i| i.signal == first) {
             self.set = self.set.without(first);
         }
@@ -211,7 +222,11 @@ mod tests {
         for _ in 0..MAX_QUEUED - 1 {
             assert!(q.push(Info::kernel(Signal(50))));
         }
-        assert!(!q.push(Info::kernel(Signal(50))));
+        let queued = Info {
+            code: -1,
+            ..Info::kernel(Signal(50))
+        };
+        assert!(!q.push(queued));
         assert!(q.push(Info::kernel(Signal(SIGTERM))));
         assert!(q.pop(Signal(SIGTERM).bit().into_set()).is_some());
         q.discard(SigSet(u64::MAX));

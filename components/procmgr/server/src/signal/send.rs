@@ -1,10 +1,11 @@
 //! Sending: from an event or a call to the thread that takes the signal.
 
-use lsyscall_abi::signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+use lsyscall_abi::signal::{SIGCONT, SIGKILL, SIGRTMIN, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
 use lsyscall_abi::{SigSet, Signal, ThreadIdx};
 
+use crate::limits::SIGPENDING;
 use crate::signal::Info;
-use crate::state::{Parked, ProcIdx, State};
+use crate::state::{Parked, ProcIdx, Process, State};
 use crate::{Parts, ProcMgr};
 
 /// The signals that stop.
@@ -19,10 +20,11 @@ impl<P: Parts> ProcMgr<P> {
         if !self.arrives(p, None, info.signal) {
             return true;
         }
+        let room = self.may_queue(p, &info);
         let Some(process) = self.process_mut(p) else {
             return true;
         };
-        let queued = process.pending.push(info);
+        let queued = process.pending.push_within(info, room);
         let threads = process.threads.clone();
         if queued {
             let taker = self.taker(&threads, info.signal);
@@ -43,15 +45,36 @@ impl<P: Parts> ProcMgr<P> {
         if !self.arrives(p, Some(t), info.signal) {
             return true;
         }
+        let room = self.may_queue(p, &info);
         let queued = self
             .thread_mut(t)
-            .is_some_and(|thread| thread.pending.push(info));
+            .is_some_and(|thread| thread.pending.push_within(info, room));
         if queued {
             self.alert(t);
             self.tell_pending(p);
         }
         self.after_arrival(p, info.signal);
         queued
+    }
+
+    /// Whether RLIMIT_SIGPENDING has room for a signal's information: it counts what is queued for all processes of a user.
+    /// Ordinary signals that nobody queued always have it, and so do timers', which have it from their creation.
+    fn may_queue(&self, p: ProcIdx, info: &Info) -> bool {
+        let Some(process) = self.process(p) else {
+            return true;
+        };
+        let ordinary = info.signal.0 < SIGRTMIN && info.code >= 0;
+        if ordinary || info.timer_id().is_some() {
+            return true;
+        }
+        let (uid, limit) = (process.ids.uid[0], process.limits.soft(SIGPENDING));
+        let own = |process: &Process| {
+            let threads = process.threads.iter().filter_map(|&t| self.thread(t));
+            let queued = threads.map(|t| t.pending.len()).sum::<usize>();
+            (process.pending.len() + queued) as u64
+        };
+        let of_user = self.processes().filter(|(_, q)| q.ids.uid[0] == uid);
+        of_user.map(|(_, q)| own(q)).sum::<u64>() < limit
     }
 
     /// The thread that is to take a signal of its process: one that waits for it, else one that can take it at once, else

@@ -1,7 +1,7 @@
 //! The interfaces of the components below, on the [`World`](super::world::World).
 
 use console_api::{Console, ConsoleInput};
-use fsmgr_api::{Creds, ExecFile, FsEvent, FsMgr, SignalWish, TakenSignal};
+use fsmgr_api::{Creds, ExecFile, FsEvent, FsMgr, PidFdInfo, SignalWish, TakenSignal};
 use lsyscall_abi::{Errno, ThreadIdx};
 use memmgr_api::{
     MapRequest, MapsEntry, MemEvent, MemMgr, MemStats, Mm, MmStats, Space, UserMemory, Vmo,
@@ -21,6 +21,7 @@ impl FsMgr for Fake {
         &self,
         parent: ThreadIdx,
         child: ThreadIdx,
+        _: bool,
         _: bool,
         _: bool,
     ) -> Result<(), Errno> {
@@ -94,7 +95,7 @@ impl FsMgr for Fake {
         self.0.borrow_mut().sessions.push(sid);
         Ok(())
     }
-    fn set_limits(&self, t: ThreadIdx, nofile: u64, _: u64) -> Result<(), Errno> {
+    fn set_limits(&self, t: ThreadIdx, nofile: u64, _: u64, _: u64) -> Result<(), Errno> {
         self.0.borrow_mut().nofile.insert(t.0, nofile);
         Ok(())
     }
@@ -122,6 +123,33 @@ impl FsMgr for Fake {
         w.told.push((t.0, pending));
         w.given.push(signal.map(|s| (s.signal, s.code)));
         w.wishes.remove(&t.0);
+        Ok(())
+    }
+    fn pidfd_open(&self, _: ThreadIdx, process: PidFdInfo, _: bool) -> Result<i32, Errno> {
+        let mut w = self.0.borrow_mut();
+        w.fails("pidfd_open")?;
+        w.pidfds.push(process);
+        Ok(w.pidfds.len() as i32 + 99)
+    }
+    fn pidfd_of(&self, _: ThreadIdx, fd: i32) -> Result<PidFdInfo, Errno> {
+        let w = self.0.borrow();
+        let at = usize::try_from(fd - 100).map_err(|_| Errno::EBADF)?;
+        w.pidfds.get(at).copied().ok_or(Errno::EBADF)
+    }
+    fn process_ended(&self, serial: u64) -> Result<(), Errno> {
+        self.0.borrow_mut().ended.push(serial);
+        Ok(())
+    }
+    fn take_fd(&self, _: ThreadIdx, _: ThreadIdx, fd: i32) -> Result<i32, Errno> {
+        Ok(fd)
+    }
+    fn close_fd(&self, _: ThreadIdx, _: i32) -> Result<(), Errno> {
+        Ok(())
+    }
+    fn compare(&self, a: ThreadIdx, x: i32, b: ThreadIdx, y: i32, _: u8) -> Result<i32, Errno> {
+        Ok(i32::from((a, x) != (b, y)))
+    }
+    fn unshare(&self, _: ThreadIdx, _: bool, _: bool, _: bool) -> Result<(), Errno> {
         Ok(())
     }
 }
@@ -270,6 +298,9 @@ impl MemMgr for Fake {
     fn cancel(&self, _: ThreadIdx) -> Result<Option<i32>, Errno> {
         Ok(None)
     }
+    fn forget_restart(&self, _: ThreadIdx) -> Result<(), Errno> {
+        Ok(())
+    }
     fn next_event(&self) -> Result<Option<MemEvent>, Errno> {
         Ok(self.0.borrow_mut().mem_events.pop_front())
     }
@@ -287,6 +318,9 @@ impl MemMgr for Fake {
     fn mm_counts(&self, _: Space) -> Result<(u64, u64), Errno> {
         Ok((3, 40960))
     }
+    fn set_lock_limit(&self, _: Space, _: u64) -> Result<(), Errno> {
+        Ok(())
+    }
     fn set_limits(&self, _: Space, _: u64, _: u64, _: u64) -> Result<(), Errno> {
         Ok(())
     }
@@ -297,6 +331,10 @@ impl MemMgr for Fake {
         vmo_drop(a: Vmo) -> ();
         vmo_resize(a: Vmo, b: u64) -> ();
         vmo_pages(a: Vmo) -> u64;
+        vmo_mappings(a: Vmo) -> u64;
+        set_overcommit(a: u8, b: u8) -> ();
+        promised() -> (u64, u64);
+        advise(a: Space, b: u64, c: u64, d: u32) -> ();
         vmo_zero(a: Vmo, b: u64, c: u64) -> ();
         vmo_is_mapped(a: Vmo) -> bool;
         vmo_seek(a: Vmo, b: u64, c: bool) -> Option<u64>;

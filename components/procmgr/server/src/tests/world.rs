@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use fsmgr_api::{Creds, FsEvent, SignalWish};
+use fsmgr_api::{Creds, FsEvent, PidFdInfo, SignalWish};
 use lsyscall_abi::{Errno, ThreadIdx};
 use memmgr_api::{MemEvent, Mm, Space, PAGE_SIZE, USER_TOP};
 use persona_component::ReplyPort;
@@ -93,6 +93,10 @@ pub struct World {
     pub creds: BTreeMap<u16, Creds>,
     /// RLIMIT_NOFILE last set.
     pub nofile: BTreeMap<u16, u64>,
+    /// Descriptors of processes.
+    pub pidfds: Vec<PidFdInfo>,
+    /// Processes said to have ended.
+    pub ended: Vec<u64>,
     /// Sessions that ended.
     pub sessions: Vec<i32>,
     /// Threads whose sleeps timemgr forgot.
