@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 
 /// First word of the page.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"PSTARTUP");
+/// In x0 of a domain that stops itself at an undefined instruction because it cannot start, and has logged why.
+pub const CANNOT_START: u64 = u64::from_le_bytes(*b"CANTGOON");
 
 /// Bytes of one untyped's entry.
 pub const UNTYPED_BYTES: usize = 16;

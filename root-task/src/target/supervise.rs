@@ -4,6 +4,7 @@ use core::convert::Infallible;
 
 use console_frame::Exit;
 use persona_plan::badge::{self, Badge};
+use persona_plan::startup::CANNOT_START;
 use persona_plan::{supervisor, Domain, OnFault, Plan};
 use sel4::cap::{Endpoint, Tcb};
 use sel4::{init_thread, ipc_buffer, CapData, CapRights, Fault, MessageInfo, UserContext};
@@ -75,12 +76,26 @@ fn report(plan: &Plan, made: &Made<'_>, domain: &Domain, fault: &Fault, output: 
     }
     let (file, line) = plan.place(domain.origin);
     let (what, pc) = describe(fault);
+    let tcb = made.slot(domain.thread.tcb).map(Tcb::from_bits);
+    let registers = tcb.map(|tcb| tcb.read_all_registers(true));
     let mut names = alloc::string::String::new();
     for component in &domain.components {
         if !names.is_empty() {
             names.push_str(", ");
         }
         names.push_str(&component.instance);
+    }
+    let exception = matches!(fault, Fault::UserException(_));
+    if exception && matches!(&registers, Ok(Ok(r)) if r.x0 == CANNOT_START) {
+        // It has said why itself.
+        output.log(
+            output::ERROR,
+            format_args!(
+                "domain {} ({names}; {file}:{line}) cannot start",
+                domain.name
+            ),
+        );
+        return end(domain, output);
     }
     output.log(
         output::ERROR,
@@ -89,10 +104,14 @@ fn report(plan: &Plan, made: &Made<'_>, domain: &Domain, fault: &Fault, output: 
             domain.name
         ),
     );
-    let tcb = made.slot(domain.thread.tcb).map(Tcb::from_bits);
-    if let Ok(Ok(registers)) = tcb.map(|tcb| tcb.read_all_registers(true)) {
+    if let Ok(Ok(registers)) = registers {
         log_registers(&registers, output);
     }
+    end(domain, output);
+}
+
+/// Does what the manifest wants done when a domain has stopped.
+fn end(domain: &Domain, output: &mut Output) {
     match domain.on_fault {
         OnFault::Report => {}
         OnFault::EndRun => output.exit(Exit::System(COMPONENT_FAULT)),

@@ -40,8 +40,8 @@ STRESS(vfork_exec_wait, 5000, 100)
     }
 }
 
-/* Many processes that live at the same time, each of which says so, twice. */
-STRESS(live_processes, 200, 60)
+/* Many processes that live at the same time. What the kernel needs for each (thread, page tables) is kept for the next. */
+STRESS_KEEPS(live_processes, 200, 60)
 {
     int go[2], there[2];
     char byte = 'x';

@@ -138,7 +138,7 @@ impl Runtime {
     ) -> Shared<S> {
         match build(self.env(table)) {
             Ok(server) => Shared::new(server),
-            Err(error) => panic!("{} cannot start: {error}", table.name),
+            Err(error) => crate::panicking::cannot_start(table.name, &error),
         }
     }
 

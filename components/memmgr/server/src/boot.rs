@@ -30,7 +30,7 @@ impl fmt::Display for NewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NewError::Env(error) => error.fmt(f),
-            NewError::Memory(what) => write!(f, "memmgr: no memory for {what}"),
+            NewError::Memory(what) => write!(f, "no memory for {what}: the machine has too little"),
         }
     }
 }
