@@ -86,6 +86,7 @@ fn measure(context: &Context, system: &str) -> Result<bool> {
         target: context.target.clone(),
         xtask: PathBuf::from(format!("/proc/{}/exe", std::process::id())),
         systems: vec![system.to_owned()],
+        debian_root: None,
         reference: None,
         filter: Vec::new(),
     })?;

@@ -18,12 +18,14 @@ fn main() -> anyhow::Result<()> {
         xtask: PathBuf::from(&what),
         systems: Vec::new(),
         reference: None,
+        debian_root: None,
         filter: Vec::new(),
     };
     if what == "debian" {
         options.reference = Some(Reference {
             kernel: PathBuf::from(first),
             rootfs: PathBuf::from(next()?),
+            layered: Vec::new(),
             label: next()?,
             env: [
                 ("PATH", "/bin:/sbin:/usr/bin:/usr/sbin"),

@@ -9,6 +9,7 @@
 //! The suites:
 //! - `abi`: the static Linux program built from `tests/abi`, which holds many cases;
 //! - `script`: the shell scripts of `tests/system/scripts`, their outputs compared to those recorded on Debian's kernel;
+//! - `dynamic`: the scripts and Python programs of `tests/dynamic`, by Debian's dynamically linked programs;
 //! - `run`: what the command `run` promises: statuses, pipes, flags;
 //! - `session`: an interactive shell on a pseudo-terminal.
 //!
@@ -46,6 +47,7 @@ use anyhow::{Context as _, Result};
 use expectations::Expectations;
 use programs::Programs;
 use report::Report;
+use script::Scripts;
 use std::path::PathBuf;
 
 /// What to run, and where things are.
@@ -61,6 +63,8 @@ pub struct SuiteOptions {
     pub systems: Vec<String>,
     /// Debian's kernel to run the tests on as well; this records the reference outputs of the scripts.
     pub reference: Option<Reference>,
+    /// A tar archive with Debian's programs, for the suite `dynamic`; without it that is left out.
+    pub debian_root: Option<PathBuf>,
     /// Run only cases whose `suite/name` contains one of these; empty means all.
     pub filter: Vec<String>,
 }
@@ -73,12 +77,16 @@ pub struct SuiteOptions {
 pub fn run_suite(options: &SuiteOptions) -> Result<Summary> {
     let programs = Programs::build(&options.root, &options.target)?;
     let expectations = Expectations::load(&options.root.join("tests/expectations"))?;
+    let mut suites = vec![Scripts::SYSTEM];
+    suites.extend(options.debian_root.as_deref().map(Scripts::dynamic));
     let mut summary = Summary::default();
     if let Some(reference) = &options.reference {
         let runner = DebianLinux::new(reference, &programs.reference_init, &options.target)?;
         let mut report = Report::new("debian", &expectations, &options.filter);
         abi::run(&runner, &programs, &mut report)?;
-        script::run(&runner, &options.root, Some(&reference.label), &mut report)?;
+        for suite in &suites {
+            suite.run(&runner, &options.root, true, &mut report)?;
+        }
         cli::run(&runner, &programs, &mut report)?;
         report
             .record(&options.root.join("tests/expectations"), &reference.label)
@@ -89,7 +97,9 @@ pub fn run_suite(options: &SuiteOptions) -> Result<Summary> {
         let runner = Persona::new(&options.xtask, &options.root, system);
         let mut report = Report::new(system, &expectations, &options.filter);
         abi::run(&runner, &programs, &mut report)?;
-        script::run(&runner, &options.root, None, &mut report)?;
+        for suite in &suites {
+            suite.run(&runner, &options.root, false, &mut report)?;
+        }
         cli::run(&runner, &programs, &mut report)?;
         session::run(&runner, &mut report)?;
         stress::run(&runner, &programs, &mut report)?;

@@ -21,6 +21,8 @@ pub struct Reference {
     pub kernel: PathBuf,
     /// The root file system that Persona's systems get too, as newc cpio.
     pub rootfs: PathBuf,
+    /// Tar archives that runs may lay over that root, each with a cpio archive of the two together.
+    pub layered: Vec<(PathBuf, PathBuf)>,
     /// What to call it in recorded results: the package and its version.
     pub label: String,
     /// The environment that `cargo xtask run` gives programs.
@@ -52,13 +54,28 @@ impl DebianLinux {
         })
     }
 
+    /// The common root with a tar archive over it, if that was prepared.
+    fn layered(&self, tar: &Path) -> Option<&Path> {
+        let known = self.reference.layered.iter();
+        known
+            .filter(|(known, _)| known == tar)
+            .map(|(_, both)| both.as_path())
+            .next()
+    }
+
     /// The file system of one run: the common root, then an archive with what this run adds.
     fn initramfs(&self, spec: &RunSpec) -> Result<Vec<u8>> {
         let mut archive = self.rootfs.clone();
         let mut add = Archive::default();
         add.file("init", &self.init, 0o755)?;
         for tree in &spec.rootfs {
-            add.tree(tree, "")?;
+            match self.layered(tree) {
+                Some(both) => {
+                    archive =
+                        fs::read(both).with_context(|| format!("reading {}", both.display()))?;
+                }
+                None => add.tree(tree, "")?,
+            }
         }
         for (file, to) in &spec.add {
             let data = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
@@ -161,8 +178,14 @@ impl Runner for DebianLinux {
         initramfs.write_all(&self.initramfs(spec)?)?;
         let started = Instant::now();
         let mut command = Command::new("qemu-system-aarch64");
+        // Linux unpacks the archive into at most half of the memory, beside the archive itself.
+        let usual = if spec.rootfs.iter().any(|tree| self.layered(tree).is_some()) {
+            "1G"
+        } else {
+            "512M"
+        };
         command
-            .args(["-M", "virt", "-cpu", "cortex-a53", "-m", spec.mem.as_deref().unwrap_or("512M")])
+            .args(["-M", "virt", "-cpu", "cortex-a53", "-m", spec.mem.as_deref().unwrap_or(usual)])
             .args(["-display", "none", "-monitor", "none", "-no-reboot", "-nic", "none"])
             .args(["-serial", "stdio", "-kernel"])
             .arg(&self.reference.kernel)

@@ -227,9 +227,9 @@ wire_struct! {
     pub struct MmStats {
         /// Mapped address range.
         pub virtual_size: u64,
-        /// Pages present.
+        /// That of the pages present.
         pub resident: u64,
-        /// Present pages that belong to objects.
+        /// Of these, pages that belong to objects.
         pub shared: u64,
         /// Executable mappings.
         pub text: u64,

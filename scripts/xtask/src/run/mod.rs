@@ -29,6 +29,8 @@ pub const TIMED_OUT: u8 = 124;
 pub const NOT_EXECUTABLE: u8 = 126;
 /// There is no such program in the root file system.
 pub const NOT_FOUND: u8 = 127;
+/// Bytes of memory that kernel, components and a small program need beside the root file system.
+const ROOM: u64 = 14 << 20;
 
 /// Boots a system and runs a program in it, an interactive shell by default.
 ///
@@ -102,6 +104,32 @@ fn memory(text: &str) -> Result<String, String> {
     })
 }
 
+/// Bytes of a size that [`memory`] took.
+fn bytes(size: &str) -> u64 {
+    let unit = match size.chars().last() {
+        Some('K') => 10,
+        Some('G') => 30,
+        _ => 20,
+    };
+    let digits = size.trim_end_matches(['K', 'M', 'G']);
+    digits.parse::<u64>().unwrap_or(0) << unit
+}
+
+/// The root file system lies in the machine's memory: an error if the system would have no room beside it.
+fn enough(memory: &str, archive: u64) -> Result<()> {
+    let least = archive + ROOM;
+    if bytes(memory) < least {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        bail!(
+            "the root file system has {} MiB and is part of the machine's memory, of which there are {memory}; give at \
+             least --mem {}M",
+            mib(archive),
+            mib(least)
+        );
+    }
+    Ok(())
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -154,7 +182,9 @@ fn run(context: &Context, options: &RunArgs) -> Result<u8> {
     std::fs::create_dir_all(&runs)?;
     let scratch = tempfile::Builder::new().tempdir_in(&runs)?;
     let initrd = scratch.path().join("rootfs.cpio");
-    std::fs::write(&initrd, image_packer::cpio::write(&tree)?)?;
+    let archive = image_packer::cpio::write(&tree)?;
+    enough(&options.mem, archive.len() as u64)?;
+    std::fs::write(&initrd, archive)?;
 
     let boot = BootArgs {
         stdio: if tty { Stdio::Tty } else { Stdio::Pipe },
@@ -228,6 +258,11 @@ mod tests {
         for bad in ["", "M", "12Q", "1MM", "0", "-5M"] {
             assert!(memory(bad).is_err(), "{bad}");
         }
+        assert_eq!(
+            (bytes("64M"), bytes("2G"), bytes("65536K")),
+            (64 << 20, 2 << 30, 64 << 20)
+        );
+        assert!(enough("512M", 140 << 20).is_ok() && enough("128M", 140 << 20).is_err());
         assert!(seconds("0").is_err() && seconds("x").is_err() && seconds("1.5").is_ok());
         assert!(variable("=x").is_err() && variable("x").is_err());
         assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));

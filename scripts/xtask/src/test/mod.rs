@@ -7,12 +7,12 @@ use crate::build::{self, Profile};
 use crate::context::Context;
 use crate::process::shown;
 use crate::toolchain::clean_cargo;
-use crate::{fetch, licences, lint, rootfs, run, setup};
+use crate::{debian_root, fetch, licences, lint, rootfs, run, setup};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use persona_harness::{run_suite, Reference, SuiteOptions};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// Sets up, builds and runs all tests: on the host, lints, and in QEMU on every system.
@@ -100,8 +100,13 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
                 error => count.case(&system, "build", error.map(drop)),
             }
         }
+        let debian_root = if wants_dynamic(context, &options.filter)? {
+            Some(debian_root::archive(context, &["git".to_owned()])?)
+        } else {
+            None
+        };
         let reference = if options.reference {
-            Some(reference(context)?)
+            Some(reference(context, debian_root.as_deref())?)
         } else {
             None
         };
@@ -112,6 +117,7 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
             xtask: PathBuf::from(format!("/proc/{}/exe", std::process::id())),
             systems: bootable,
             reference,
+            debian_root,
             filter: options.filter.clone(),
         })?;
         count.passed += summary.passed;
@@ -131,20 +137,43 @@ fn identical(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Debian's kernel with the root file system the systems get.
-pub fn reference(context: &Context) -> Result<Reference> {
+/// Whether a case of the suite `dynamic` is to be run, which needs Debian's packages.
+fn wants_dynamic(context: &Context, filter: &[String]) -> Result<bool> {
+    let folder = context.root.join("tests/dynamic/scripts");
+    for entry in folder
+        .read_dir()
+        .with_context(|| format!("reading {}", folder.display()))?
+    {
+        let name = PathBuf::from(entry?.file_name()).with_extension("");
+        let case = format!("dynamic/{}", name.display());
+        if filter.is_empty() || filter.iter().any(|part| case.contains(part.as_str())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Debian's kernel with the root file system the systems get, alone and with Debian's programs.
+pub fn reference(context: &Context, debian_root: Option<&Path>) -> Result<Reference> {
     let list = Artefacts::load(context)?;
     let linux = list.deb("linux")?;
     let kernel = fetch::deb(context, linux)?;
-    let archive = context.target.join("rootfs/reference.cpio");
     std::fs::create_dir_all(context.target.join("rootfs"))?;
-    std::fs::write(
-        &archive,
-        image_packer::cpio::write(&rootfs::tree(context, &[], &[])?)?,
-    )?;
+    let write = |name: &str, layers: &[PathBuf]| -> Result<PathBuf> {
+        let archive = context.target.join("rootfs").join(name);
+        let tree = rootfs::tree(context, layers, &[])?;
+        std::fs::write(&archive, image_packer::cpio::write(&tree)?)?;
+        Ok(archive)
+    };
+    let mut layered = Vec::new();
+    if let Some(tar) = debian_root {
+        let both = write("reference-debian.cpio", &[tar.to_owned()])?;
+        layered.push((tar.to_owned(), both));
+    }
     Ok(Reference {
         kernel,
-        rootfs: archive,
+        rootfs: write("reference.cpio", &[])?,
+        layered,
         label: format!("{} {}", linux.entry.package, linux.entry.version),
         env: run::environment(false),
     })

@@ -67,7 +67,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 let pages = |bytes: u64| bytes / PAGE_SIZE;
                 let (size, text) = (pages(s.virtual_size), pages(s.text));
                 let data = pages(s.data + s.stack);
-                let _ = writeln!(out, "{size} {} {} {text} 0 {data} 0", s.resident, s.shared);
+                let _ = writeln!(
+                    out,
+                    "{size} {} {} {text} 0 {data} 0",
+                    s.resident / PAGE_SIZE,
+                    s.shared / PAGE_SIZE
+                );
                 out.0
             }
             Info::Status => self.status(who, &process, thread),
@@ -229,7 +234,13 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             p.threads,
             p.start_ns / TICK
         );
-        let _ = write!(out, "{} {} {} ", s.virtual_size, s.resident, u64::MAX);
+        let _ = write!(
+            out,
+            "{} {} {} ",
+            s.virtual_size,
+            s.resident / PAGE_SIZE,
+            u64::MAX
+        );
         let _ = write!(out, "0 0 {} 0 0 ", p.start_stack);
         let blocked = self
             .tasks
@@ -285,8 +296,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             out,
             "\nNStgid:\t{pid}\nNSpid:\t{id}\nNSpgid:\t{pgid}\nNSsid:\t{sid}"
         );
-        let rss = s.resident * PAGE_SIZE / 1024;
-        let shared = s.shared * PAGE_SIZE / 1024;
+        let rss = s.resident / 1024;
+        let shared = s.shared / 1024;
         if p.state as u8 != b'Z' {
             let sizes = [
                 ("VmPeak", s.virtual_size / 1024),

@@ -44,15 +44,14 @@ impl<P: Parts> ProcMgr<P> {
         new: UserPtr<Rlimit>,
         old: UserPtr<Rlimit>,
     ) -> SysResult {
-        if resource as usize >= COUNT {
-            return Err(Errno::EINVAL);
-        }
         let wanted = if new.is_null() {
             None
         } else {
             Some(self.get(c, new)?)
         };
-        let p = self.process_or_caller(c.thread, pid.0)?;
+        let p = self
+            .process_or_caller(c.thread, pid.0)
+            .map_err(|_| Errno::ESRCH)?;
         let (own, caller) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         let process = self.process(p).ok_or(Errno::ESRCH)?;
         let (uid, gid) = (caller.ids.uid[0], caller.ids.gid[0]);
@@ -61,7 +60,8 @@ impl<P: Parts> ProcMgr<P> {
         if p != own && !same && !caller.ids.caps.has(CAP_SYS_RESOURCE) {
             return Err(Errno::EPERM);
         }
-        let (cur, max) = process.limits.0[resource as usize];
+        let limit = process.limits.0.get(resource as usize);
+        let (cur, max) = *limit.ok_or(Errno::EINVAL)?;
         if let Some(wanted) = wanted {
             self.change_limit(c, p, resource, wanted)?;
         }
