@@ -50,7 +50,7 @@ pub fn conformance(context: &Context, options: &ConformanceArgs) -> Result<bool>
         build::image_with(context, &ready, system, Profile::Release)?;
     }
     let reference = if options.reference {
-        Some(test::reference(context)?)
+        Some(test::reference(context, None)?)
     } else {
         None
     };

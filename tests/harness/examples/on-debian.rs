@@ -12,6 +12,7 @@ fn main() -> anyhow::Result<()> {
             .ok_or_else(|| anyhow::anyhow!("too few arguments"))
     };
     let reference = Reference {
+        layered: Vec::new(),
         kernel: PathBuf::from(next()?),
         rootfs: PathBuf::from(next()?),
         label: String::new(),
