@@ -59,6 +59,28 @@ fn refusals_from_below_leak_nothing() {
 }
 
 #[test]
+fn descriptors_of_processes_come_with_clone_and_hear_of_the_end() {
+    const PIDFD: u64 = 0x1000 | 17;
+    const AT: u64 = 0x40_1000;
+    let mut system = System::new();
+    // No descriptor, or no place to tell it: no process either.
+    system.world(|w| w.failing.push("pidfd_open"));
+    let enomem = Errno::ENOMEM.to_result();
+    let args = [PIDFD, 0, AT, 0, 0];
+    assert_eq!(system.ask(INIT, nr::CLONE, &args), enomem);
+    system.check_empty();
+    let efault = Errno::EFAULT.to_result();
+    assert_eq!(system.ask(INIT, nr::CLONE, &[PIDFD, 0, 16, 0, 0]), efault);
+    system.check_empty();
+    let child = system.clone_with(INIT, &args);
+    let serial = system.world(|w| w.pidfds.last().unwrap().serial);
+    system.call(child, nr::EXIT, &[0]);
+    assert_eq!(system.world(|w| w.ended.clone()), [serial]);
+    assert!(system.wait(INIT, -1, 0).0 > 0);
+    system.check_empty();
+}
+
+#[test]
 fn ids_go_round_and_avoid_those_in_use() {
     let mut system = System::new();
     let group = system.fork(INIT);
