@@ -131,6 +131,11 @@ impl Tasks {
             .map(|(_, holds)| holds)
     }
 
+    /// Does something for each thread.
+    pub fn each(&self, does: impl FnMut(&Thread)) {
+        self.threads.iter().flatten().for_each(does);
+    }
+
     /// Puts a thread in its place; returns what was there. `EINVAL` if there is no such place.
     pub fn put(&mut self, thread: ThreadIdx, value: Thread) -> Result<Option<Thread>, Errno> {
         let slot = self.threads.get_mut(thread.index());

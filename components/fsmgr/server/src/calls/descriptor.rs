@@ -36,6 +36,10 @@ const LARGEFILE: u32 = OpenFlags::LARGEFILE.bits();
 impl<M: Memory, C: Console> FsMgr<M, C> {
     /// A descriptor was given up: the table's record locks on the file go, as POSIX has it.
     pub(crate) fn closed(&self, table: u64, file: &File) {
+        if file.socket().is_ok() {
+            // It may be left to what travels through it alone.
+            self.vfs.files.socket_closed.set(true);
+        }
         if let Some(locks) = file.inode().locks.get() {
             locks.release(Owner::Table(table));
         }

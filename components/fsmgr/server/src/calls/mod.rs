@@ -13,6 +13,7 @@ mod mount;
 mod mq;
 mod names;
 mod open;
+mod pivot;
 mod poll;
 mod pty;
 mod rw;
@@ -133,6 +134,7 @@ handlers! {
     mount(self, c, source: UserStr, target: UserPath, fstype: UserStr, flags: MountFlags, data: UserAddr) {
         self.mount_call(c, source, target, fstype, flags, data)
     };
+    pivot_root(self, c, new_root: UserPath, put_old: UserPath) self.pivot_call(c, new_root, put_old);
     umount2(self, c, target: UserPath, flags: u32) self.umount_call(c, target, flags);
 
     fchmod(self, c, fd: Fd, mode: Mode) {

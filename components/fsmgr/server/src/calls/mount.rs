@@ -103,7 +103,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         self.mem.read_cstr(Space::Thread(c.thread), addr, PATH_MAX)
     }
 
-    fn may_mount(&self, c: &Caller) -> Result<(), Errno> {
+    pub(super) fn may_mount(&self, c: &Caller) -> Result<(), Errno> {
         if perm::capable(&self.thread(c)?.creds, CAP_SYS_ADMIN) {
             Ok(())
         } else {
