@@ -3,7 +3,7 @@
 use crate::model::{End, Model};
 use crate::source::{Errors, Place};
 use persona_plan::badge;
-use persona_plan::PAGE;
+use persona_plan::{PAGE, REAL_TIME};
 
 /// Bytes a domain's stack may have.
 const MAX_STACK: u64 = 1 << 20;
@@ -333,12 +333,16 @@ fn priorities(model: &Model<'_>, errors: &mut Errors) {
         }
     }
     for domain in &model.domains {
-        if domain.priority <= model.linux_priority {
+        let (lowest, highest) = (
+            model.linux_priority,
+            model.linux_priority.saturating_add(REAL_TIME),
+        );
+        if domain.priority <= highest {
             errors.at(
                 domain.priority_place,
                 format!(
-                    "domain `{}` ({}) does not lie above Linux threads ({})",
-                    domain.name.value, domain.priority, model.linux_priority
+                    "domain `{}` ({}) does not lie above Linux threads ({lowest} to {highest})",
+                    domain.name.value, domain.priority
                 ),
                 "between two instructions of a program a server's work is atomic",
             );

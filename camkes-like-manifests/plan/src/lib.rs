@@ -34,6 +34,9 @@ pub const PAGE: u64 = 4096;
 /// Pages of the kernel's usage entries: its `CONFIG_USAGE_BITS`, which the root task compares.
 pub const USAGE_PAGES: u32 = 8;
 
+/// Priorities above that of Linux threads which are theirs as well: Linux's for real time.
+pub const REAL_TIME: u8 = 99;
+
 /// Bits of a capability pointer below the index into a domain's root CNode.
 pub const LEAF_BITS: u8 = 12;
 

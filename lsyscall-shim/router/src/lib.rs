@@ -52,6 +52,8 @@ impl Caller {
 pub enum Flow {
     /// It is done; x0 gets the value.
     Done(i64),
+    /// It is done with the value 0, and other threads that could run go before the caller.
+    Yield,
     /// It waits. The framework keeps the reply; the component completes it later.
     Park,
     /// The component sees to the thread itself (exit, execve, sigreturn): no reply now.
@@ -128,6 +130,7 @@ impl<T: Into<Flow>> Done for Result<T, Errno> {
 pub const fn encode_result(result: SysResult) -> Option<u64> {
     match result {
         Ok(Flow::Done(value)) => Some(value as u64),
+        Ok(Flow::Yield) => Some(0),
         Ok(Flow::Park | Flow::Taken) => None,
         Err(errno) => Some(errno.to_result() as u64),
     }

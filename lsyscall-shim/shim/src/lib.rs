@@ -7,10 +7,11 @@
 //!
 //! The code is put together from instruction words by constant functions, so that it needs no assembler and is the same on
 //! every host. All of it is position-independent.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 
 mod encode;
+pub mod vdso;
 
 use encode::*;
 
@@ -24,8 +25,10 @@ pub const FP_AREAS: u64 = 7;
 pub const FRAME_FPSIMD: u64 = 128 + 176 + 288;
 /// The number in x8 at every `svc` of this page: rt_sigreturn. procmgr tells them apart by the program counter.
 pub const REPORT_NR: u64 = 139;
-/// Offset of the pages kept for a vDSO image, behind the code page.
+/// Offset of the vDSO's image, behind the code page.
 pub const VDSO: u64 = 0x1000;
+/// Offset of the page that the vDSO reads.
+pub const TIME: u64 = VDSO + vdso::TIME_OFFSET;
 
 /// Offset of the save area `index` in the data page; `None` if there is none.
 pub const fn fp_area(index: u64) -> Option<u64> {
@@ -42,10 +45,11 @@ pub mod at {
     use super::{BLOCK, LOAD, STORE};
 
     /// Start of a signal handler: x0 to x2 its arguments, x9 the handler, x10 the address of struct fpsimd_context in the
-    /// frame. Saves the floating-point registers there, sets x30 to [`SIG_RETURN`] and branches to x9. Changes x11.
+    /// frame, x30 where it returns to. Saves the floating-point registers there and branches to x9. Changes x11.
     pub const SIG_ENTRY: u64 = 0;
-    /// Where a handler returns to: sp points at its frame. Loads the floating-point registers from the frame and reports.
-    pub const SIG_RETURN: u64 = SIG_ENTRY + 4 * (STORE + 2);
+    /// Where a thread is sent that has called rt_sigreturn: sp points at a frame. Loads the floating-point registers from it
+    /// and reports.
+    pub const SIG_RETURN: u64 = SIG_ENTRY + 4 * (STORE + 1);
     /// End of [`SIG_RETURN`].
     pub const SIG_RETURN_SVC: u64 = SIG_RETURN + 4 * (1 + LOAD + 1);
     /// x0: address of a save area. Saves the floating-point registers there and reports. Changes x11.
@@ -126,8 +130,7 @@ const fn assemble() -> [u32; WORDS] {
         len: 0,
     };
     code = code.here(at::SIG_ENTRY).store_fp();
-    let to_return = at::SIG_RETURN - (at::SIG_RETURN - 8);
-    code = code.push(adr(30, to_return as u32)).push(br(9));
+    code = code.push(br(9));
 
     code = code.here(at::SIG_RETURN);
     code = code
@@ -223,8 +226,7 @@ mod tests {
             assert!(Report::from_pc(svc + 4).is_some());
         }
         assert_eq!(Report::from_pc(0), None);
-        // adr x30, .+8; br x9
-        assert_eq!(word(at::SIG_RETURN - 8), 0x1000_005e);
+        // br x9
         assert_eq!(word(at::SIG_RETURN - 4), 0xd61f_0120);
     }
 

@@ -220,3 +220,133 @@ CASE(cpu, proc_files)
     fclose(f);
     CHECK(idle_after - idle >= 15);
 }
+
+static volatile int vtalrm, prof, xcpu;
+
+static void on_cpu_signal(int sig)
+{
+    if (sig == SIGVTALRM)
+        vtalrm++;
+    else if (sig == SIGPROF)
+        prof++;
+    else
+        xcpu++;
+}
+
+CASE(cpu, itimers)
+{
+    signal(SIGVTALRM, on_cpu_signal);
+    signal(SIGPROF, on_cpu_signal);
+    struct itimerval every = {{0, 20000}, {0, 20000}}, old, off = {{0, 0}, {0, 0}};
+    OK(setitimer(ITIMER_VIRTUAL, &every, NULL));
+    OK(setitimer(ITIMER_PROF, &every, NULL));
+    /* No time of its own passes while it sleeps. */
+    sleep_ms(150);
+    CHECK(vtalrm <= 1 && prof <= 3);
+    OK(getitimer(ITIMER_PROF, &old));
+    CHECK(old.it_value.tv_usec > 0 && old.it_value.tv_usec <= 30000 && old.it_interval.tv_usec == 20000);
+    burn(300);
+    CHECK(prof >= 5 && prof <= 40);
+    CHECK(vtalrm >= 2 && vtalrm <= 40);
+    OK(setitimer(ITIMER_VIRTUAL, &off, &old));
+    CHECK(old.it_interval.tv_usec == 20000);
+    OK(setitimer(ITIMER_PROF, &off, NULL));
+    int before = prof;
+    burn(60);
+    CHECK_EQ(prof, before);
+    /* Not for a child; the default action ends. */
+    OK(setitimer(ITIMER_PROF, &every, NULL));
+    CHILD(OK(getitimer(ITIMER_PROF, &old)); CHECK(old.it_value.tv_usec == 0));
+    signal(SIGVTALRM, SIG_DFL);
+    DIES(SIGVTALRM, every.it_value.tv_usec = 1000; setitimer(ITIMER_VIRTUAL, &every, NULL); burn(2000));
+}
+
+CASE(cpu, timers)
+{
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGPROF};
+    struct itimerspec spec = {{0, 0}, {0, 50000000}}, left;
+    signal(SIGPROF, on_cpu_signal);
+    OK(timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer));
+    OK(timer_settime(timer, 0, &spec, NULL));
+    sleep_ms(100);
+    CHECK_EQ(prof, 0);
+    OK(timer_gettime(timer, &left));
+    CHECK(left.it_value.tv_sec == 0 && left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 50000000);
+    burn(30);
+    CHECK_EQ(prof, 0);
+    burn(80);
+    CHECK_EQ(prof, 1);
+    OK(timer_gettime(timer, &left));
+    CHECK(left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0);
+    /* A moment of processor time that has passed. */
+    spec.it_value.tv_nsec = 1;
+    OK(timer_settime(timer, TIMER_ABSTIME, &spec, NULL));
+    burn(30);
+    CHECK_EQ(prof, 2);
+    OK(timer_delete(timer));
+    /* A thread's own, repeated. */
+    OK(timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer));
+    spec.it_value.tv_nsec = spec.it_interval.tv_nsec = 10000000;
+    OK(timer_settime(timer, 0, &spec, NULL));
+    burn(150);
+    OK(timer_delete(timer));
+    CHECK(prof >= 5 && prof <= 40);
+    ERR(timer_create(cpu_clock(999999, 2), &event, &timer), EINVAL);
+}
+
+CASE(cpu, limit)
+{
+    volatile int *seen = shared_page();
+    pid_t pid = xfork();
+    if (pid == 0) {
+        struct rlimit limit = {1, 2}, now;
+        signal(SIGXCPU, on_cpu_signal);
+        OK(setrlimit(RLIMIT_CPU, &limit));
+        while (!xcpu)
+            burn(20);
+        int64_t used = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        if (used < 900000000 || used > 2000000000)
+            _exit(1);
+        OK(getrlimit(RLIMIT_CPU, &now));
+        *seen = now.rlim_cur == 2 && now.rlim_max == 2;
+        for (;;)
+            burn(1000);
+    }
+    child_killed(pid, SIGKILL);
+    CHECK_EQ(*seen, 1);
+    /* Children have the limit too, but their time is their own; by default the signal ends. */
+    CHILD({
+        struct rlimit limit = {1, RLIM_INFINITY};
+        OK(setrlimit(RLIMIT_CPU, &limit));
+        pid_t inner = xfork();
+        if (inner == 0)
+            burn(5000);
+        child_killed(inner, SIGXCPU);
+    });
+}
+
+CASE(cpu, sleep)
+{
+    volatile int *ready = shared_page();
+    pid_t child = xfork();
+    if (child == 0) {
+        *ready = 1;
+        burn(5000);
+        _exit(0);
+    }
+    await(ready);
+    clockid_t id;
+    CHECK_EQ(clock_getcpuclockid(child, &id), 0);
+    struct timespec t = {0, 60000000};
+    int64_t before = clock_ns(id);
+    CHECK_EQ(clock_nanosleep(id, 0, &t, NULL), 0);
+    CHECK(clock_ns(id) - before >= 60000000);
+    t.tv_sec = 0, t.tv_nsec = 1000;
+    CHECK_EQ(clock_nanosleep(id, TIMER_ABSTIME, &t, NULL), 0);
+    kill(child, SIGKILL);
+    child_killed(child, SIGKILL);
+    ERR(syscall(SYS_clock_nanosleep, cpu_clock(getpid(), 3), 0, &t, NULL), EOPNOTSUPP);
+    ERR(syscall(SYS_clock_nanosleep, cpu_clock(gettid(), 6), 0, &t, NULL), EINVAL);
+    ERR(syscall(SYS_clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &t, NULL), EOPNOTSUPP);
+}

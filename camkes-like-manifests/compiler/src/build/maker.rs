@@ -7,7 +7,7 @@ use crate::model::{End, Model};
 use crate::source::{Errors, Files};
 use persona_plan::{
     badge, Cap, Component, Domain, Heap, Irq, Mapping, ObjectId, ObjectKind, OnFault, Origin,
-    Rights, Startup, Thread, LEAF_BITS, PAGE,
+    Rights, Startup, Thread, LEAF_BITS, PAGE, REAL_TIME,
 };
 
 /// Where a domain's heap lies.
@@ -310,7 +310,7 @@ impl<'m, 'a> Maker<'m, 'a> {
         self.thread = Some(Thread {
             tcb,
             priority: domain.priority,
-            max_priority: mints.map_or(0, |_| self.model.linux_priority),
+            max_priority: mints.map_or(0, |_| self.model.linux_priority.saturating_add(REAL_TIME)),
             stack_top: stack_vaddr + self.pages(stack) * PAGE,
             ipc_buffer,
             ipc_buffer_vaddr,

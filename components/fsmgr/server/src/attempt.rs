@@ -73,6 +73,9 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 timer.advance(self.now());
                 let ticks = timer.ticks.take();
                 self.timers.rearmed(timer, before);
+                if timer.canceled.take() {
+                    return Err(Errno::ECANCELED);
+                }
                 if ticks == 0 {
                     return Ok(Io::Wait);
                 }

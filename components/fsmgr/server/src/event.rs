@@ -79,6 +79,12 @@ pub struct TimerFd {
     pub interval: Cell<u64>,
     /// Expirations not yet read.
     pub ticks: Cell<u64>,
+    /// It was set to a moment of wall-clock time.
+    pub follows_clock: Cell<bool>,
+    /// It ends waits when the clock is set; that has happened.
+    pub cancels: Cell<bool>,
+    /// The clock has been set since.
+    pub canceled: Cell<bool>,
     /// Everyone who waits for it.
     pub queue: WaitQueue,
 }
@@ -92,8 +98,23 @@ impl TimerFd {
             next: Cell::new(0),
             interval: Cell::new(0),
             ticks: Cell::new(0),
+            follows_clock: Cell::new(false),
+            cancels: Cell::new(false),
+            canceled: Cell::new(false),
             queue: WaitQueue::new(run),
         })
+    }
+
+    /// Wall-clock time has been set: `back` nanoseconds back, or ahead if that is negative.
+    pub fn clock_set(&self, back: i64) {
+        let next = self.next.get();
+        if self.follows_clock.get() && next != 0 {
+            self.next.set(next.saturating_add_signed(back).max(1));
+        }
+        if self.cancels.get() {
+            self.canceled.set(true);
+            self.queue.wake();
+        }
     }
 
     /// Counts the expirations up to `now` and sets the next one.
@@ -131,6 +152,20 @@ mod tests {
         assert!(event.add(EventFd::MAX));
         assert!(!event.add(1));
         assert_eq!(event.poll(), PollFlags::IN.bits());
+    }
+
+    #[test]
+    fn timers_follow_the_clock() {
+        let timer = TimerFd::new(&Rc::default(), 1, ClockId(0));
+        timer.next.set(100);
+        timer.clock_set(-50);
+        assert_eq!((timer.next.get(), timer.canceled.get()), (100, false));
+        timer.follows_clock.set(true);
+        timer.cancels.set(true);
+        timer.clock_set(-50);
+        assert_eq!((timer.next.get(), timer.canceled.get()), (50, true));
+        timer.clock_set(-500);
+        assert_eq!(timer.next.get(), 1);
     }
 
     #[test]

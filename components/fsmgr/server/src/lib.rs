@@ -146,6 +146,8 @@ pub struct FsMgr<M, C> {
     env: Env,
     replies: Replies,
     events_out: Wake,
+    /// What wall-clock time added to monotonic time when timers were last set by it.
+    wall_offset: u64,
     clock: Option<Dataport>,
     vfs: Vfs,
     tasks: Tasks,
@@ -224,6 +226,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let mut new = FsMgr {
             replies: env.replies(),
             events_out,
+            wall_offset: 0,
             clock: env.dataport("clock").ok(),
             tasks: Tasks::new(table, max_threads.min(4096) as usize),
             timers,
@@ -274,6 +277,15 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
     /// What to add to monotonic time for time since 1970, in nanoseconds.
     fn realtime_offset(&self) -> u64 {
         self.clock.map_or(0, |clock| clock.load(0))
+    }
+
+    /// Moves the timers that were set to moments of wall-clock time if the clock has been set since.
+    fn follow_clock(&mut self) {
+        let offset = self.realtime_offset();
+        let before = core::mem::replace(&mut self.wall_offset, offset);
+        if offset != before {
+            self.timers.clock_set(before.wrapping_sub(offset) as i64);
+        }
     }
 
     /// Time since 1970.
@@ -439,6 +451,7 @@ impl<M: Memory, C: Console> Component for FsMgr<M, C> {
         }
         if events & ALARM_FIRED != 0 {
             self.timers.fired();
+            self.follow_clock();
         }
         let now = self.now();
         while let Some((thread, ticket)) = self.timers.expired(now) {

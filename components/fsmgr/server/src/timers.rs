@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
 
 use lsyscall_abi::ThreadIdx;
 use persona_component::{Dataport, Wake};
@@ -88,6 +89,16 @@ impl Timers {
             }
         }
         None
+    }
+
+    /// Wall-clock time has been set: `back` nanoseconds back, or ahead if that is negative.
+    pub fn clock_set(&mut self, back: i64) {
+        let live: Vec<Rc<TimerFd>> = self.fds.values().filter_map(Weak::upgrade).collect();
+        for timer in live {
+            let before = timer.next.get();
+            timer.clock_set(back);
+            self.rearmed(&timer, before);
+        }
     }
 
     /// Announces the earliest deadline if it changed.

@@ -42,6 +42,11 @@ impl UsageTable {
         (self.0.len() / ENTRY).saturating_sub(FIRST)
     }
 
+    /// Ticks of the virtual counter in a second.
+    pub fn frequency(&self) -> u64 {
+        self.0.load(0)
+    }
+
     /// Number of a thread's entry, as the kernel's TCB_SetUsage wants it.
     pub fn entry(thread: ThreadIdx) -> u64 {
         (FIRST + thread.index()) as u64

@@ -1,7 +1,7 @@
 //! The event loop.
 
 use lsyscall_abi::{Errno, ThreadIdx};
-use lsyscall_router::{encode_result, Caller, SysResult, FAULT_WORDS};
+use lsyscall_router::{encode_result, Caller, Flow, SysResult, FAULT_WORDS};
 use lsyscall_table as table;
 use memmgr_api::{MemMgr, MemMgrClient, Space, UserMemory};
 use persona_component::{Component, FaultReply, HeapHook, UserFault};
@@ -22,6 +22,9 @@ use lsyscall_trace::UserReader;
 /// Slots the compiler gives every domain.
 const ENDPOINT: u64 = 1 << 12;
 const SELF_CNODE: u64 = 4 << 12;
+
+/// Label of an answer that lets other threads go before the caller (kernel patch P).
+const YIELD_LABEL: u64 = 1;
 
 /// A heap with less than this free asks for more before the next event.
 const HEAP_LOW: usize = 128 << 10;
@@ -370,9 +373,16 @@ impl Loop<'_> {
             tracer.end(started, &caller, &result, &mut self.reader(thread));
         }
         match encode_result(result) {
-            Some(value) => Answer::Words(MessageInfo::new(0, 1), [value, 0, 0, 0]),
+            Some(value) => {
+                let label = if result == Ok(Flow::Yield) {
+                    YIELD_LABEL
+                } else {
+                    0
+                };
+                Answer::Words(MessageInfo::new(label, 1), [value, 0, 0, 0])
+            }
             None => {
-                if result == Ok(lsyscall_router::Flow::Park) {
+                if result == Ok(Flow::Park) {
                     self.park(thread);
                 }
                 Answer::Nothing

@@ -59,6 +59,7 @@ impl Tracer {
         let text = match (result, started.0) {
             (Ok(Flow::Taken), Some(text)) => text,
             (Ok(Flow::Taken), None) => line(caller, memory, Outcome::Gone),
+            (Ok(Flow::Yield), _) => line(caller, memory, Outcome::Value(0)),
             (Ok(Flow::Done(value)), _) => line(caller, memory, Outcome::Value(*value)),
             (Err(errno), _) => line(caller, memory, Outcome::Value(errno.to_result())),
             (Ok(Flow::Park), _) => {

@@ -262,7 +262,7 @@ wire_struct! {
         pub off: u64,
         /// The tag it was mapped with.
         pub tag: u64,
-        /// 0 ordinary, 1 heap, 2 stack, 3 shim code (`[vdso]`), 4 shim data (`[vvar]`).
+        /// 0 ordinary, 1 heap, 2 stack, 3 the vDSO, 4 what it reads (`[vvar]`), 5 shim code, 6 shim data.
         pub role: u8,
     }
 }

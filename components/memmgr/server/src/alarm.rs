@@ -26,6 +26,16 @@ impl Alarm {
         self.clock.map_or(0, |port| port.load(0))
     }
 
+    /// Ticks of the virtual counter in a second.
+    pub fn frequency(&self) -> u64 {
+        self.clock.map_or(0, |port| port.load(16))
+    }
+
+    /// Seconds by which International Atomic Time is ahead of wall-clock time.
+    pub fn tai_seconds(&self) -> i64 {
+        self.clock.map_or(0, |port| port.load(8) as i64)
+    }
+
     /// The earliest deadline is now this one. The time manager is told if it is earlier than it knows.
     pub fn set(&mut self, deadline: Option<u64>) {
         let at = deadline.map_or(0, |at| at.max(1));

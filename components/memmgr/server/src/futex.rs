@@ -39,6 +39,8 @@ struct Wait {
     places: Places,
     kind: Kind,
     deadline: Option<u64>,
+    /// The deadline is this moment of wall-clock time.
+    wall: Option<u64>,
 }
 
 /// A thread whose wait is over, and what its call returns.
@@ -79,10 +81,33 @@ impl Futexes {
             places,
             kind,
             deadline,
+            wall: None,
         };
         self.waits.insert(thread, wait);
         if let Some(at) = deadline {
             self.deadlines.insert((at, thread));
+        }
+    }
+
+    /// The thread, which waits, does so until a moment of wall-clock time, even if the clock is set.
+    pub fn until_wall(&mut self, thread: ThreadIdx, time: u64) {
+        if let Some(wait) = self.waits.get_mut(&thread) {
+            wait.wall = Some(time);
+        }
+    }
+
+    /// What wall-clock time adds to monotonic time has changed.
+    pub fn clock_set(&mut self, offset: u64) {
+        for (&thread, wait) in &mut self.waits {
+            let (Some(wall), Some(before)) = (wait.wall, wait.deadline) else {
+                continue;
+            };
+            let at = wall.saturating_sub(offset);
+            if at != before {
+                self.deadlines.remove(&(before, thread));
+                self.deadlines.insert((at, thread));
+                wait.deadline = Some(at);
+            }
         }
     }
 
@@ -315,6 +340,19 @@ mod tests {
         assert_eq!(wake(&mut f, B, 9, u32::MAX), [2]);
         assert_eq!((f.earliest(), f.len()), (None, 0));
         assert!(f.queues.is_empty());
+    }
+
+    #[test]
+    fn moments_of_wall_clock_time_move_when_it_is_set() {
+        let mut f = Futexes::default();
+        f.wait(t(1), A, Kind::Plain(1), Some(50));
+        f.until_wall(t(1), 150);
+        f.wait(t(2), A, Kind::Plain(1), Some(60));
+        f.clock_set(100);
+        assert_eq!(f.earliest(), Some(50));
+        f.clock_set(80);
+        assert_eq!(f.expire(65), [t(2)]);
+        assert_eq!(f.expire(70), [t(1)]);
     }
 
     #[test]

@@ -217,6 +217,10 @@ impl<M: Machine> Server<M> {
                 self.park(deadline, |server| {
                     let kind = Kind::Plain(bits);
                     server.futexes.wait(c.thread, key, kind, deadline);
+                    if let (true, Some(at)) = (real, deadline) {
+                        let wall = at.saturating_add(server.alarm.realtime_offset());
+                        server.futexes.until_wall(c.thread, wall);
+                    }
                 })
             }
             FUTEX_WAKE | FUTEX_WAKE_BITSET => {

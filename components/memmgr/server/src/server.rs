@@ -13,6 +13,9 @@ use memmgr_api::{
 use persona_component::{Component, Dataport, Env, FaultReply, Replies, UserFault, Wake};
 use persona_ipc::Message;
 
+use lsyscall_shim::vdso::{self, TimeData};
+use lsyscall_shim::{TIME, VDSO};
+
 use crate::alarm::Alarm;
 use crate::boot::NewError;
 use crate::frames::Pool;
@@ -65,9 +68,11 @@ pub struct Server<M> {
     tell: Wake,
     /// The client whose request from another domain is being served.
     pub(crate) remote: Option<u8>,
-    /// The object that holds the shim's code.
+    /// The object that holds the shim's code, and the vDSO behind it.
     shim: u32,
-    shim_len: u64,
+    /// The object of one page that the vDSO reads, and what it says.
+    time: u32,
+    shown: TimeData,
     pub(crate) initrd: Option<Initrd>,
 }
 
@@ -83,10 +88,14 @@ impl<M: Machine> Server<M> {
         let mut objects = Objects::new();
         let code = lsyscall_shim::CODE;
         let no_shim = NewError::Memory("the shim page");
-        let shim = objects.create(code.len() as u64).map_err(|_| no_shim)?;
+        let size = VDSO + vdso::BYTES as u64;
+        let shim = objects.create(size).map_err(|_| no_shim)?;
         let object = objects.get_mut(shim).map_err(|_| no_shim)?;
         object.write(0, code, &mut pool).map_err(|_| no_shim)?;
-        Ok(Server {
+        let image = &vdso::IMAGE;
+        object.write(VDSO, image, &mut pool).map_err(|_| no_shim)?;
+        let time = objects.create(PAGE_SIZE).map_err(|_| no_shim)?;
+        let mut server = Server {
             core: Core {
                 pool,
                 objects,
@@ -102,13 +111,38 @@ impl<M: Machine> Server<M> {
             tell: env.wake("mem_events")?,
             remote: None,
             shim,
-            shim_len: code.len() as u64,
+            time,
+            shown: TimeData::default(),
             initrd: (archive.bytes > 0).then(|| Initrd {
                 archive,
                 taken: alloc::vec![false; archive.pages as usize],
             }),
             env,
-        })
+        };
+        server.show_time().map_err(|_| no_shim)?;
+        Ok(server)
+    }
+
+    /// Writes the page that the vDSO reads, if the clock has been set since. Programs run when this is done, so none sees
+    /// half of it; the sequence is for those that were reading.
+    pub(crate) fn show_time(&mut self) -> Result<(), Errno> {
+        let now = TimeData {
+            sequence: self.shown.sequence,
+            frequency: self.alarm.frequency(),
+            wall: self.alarm.realtime_offset(),
+            tai: self.alarm.tai_seconds(),
+        };
+        if now == self.shown && now.sequence != 0 {
+            return Ok(());
+        }
+        let now = TimeData {
+            sequence: now.sequence.wrapping_add(2),
+            ..now
+        };
+        let object = self.core.objects.get_mut(self.time)?;
+        object.write(0, &now.to_bytes(), &mut self.core.pool)?;
+        self.shown = now;
+        Ok(())
     }
 
     /// The number of the address space meant.
@@ -192,9 +226,10 @@ impl<M: Machine> Server<M> {
 
     /// Puts the shim's pages into a new address space.
     pub(crate) fn add_shim(&mut self, id: u32) -> Result<(), Errno> {
-        let code_end = SHIM_BASE + self.shim_len.next_multiple_of(PAGE_SIZE);
+        // Wall-clock time may have been set while nobody was told.
+        let _ = self.show_time();
         let code = Vma {
-            end: code_end,
+            end: SHIM_BASE + VDSO,
             prot: PROT_READ | PROT_EXEC,
             max_prot: PROT_READ | PROT_EXEC,
             shared: false,
@@ -215,8 +250,24 @@ impl<M: Machine> Server<M> {
             role: Role::ShimData,
             ..code
         };
+        let image = Vma {
+            end: SHIM_BASE + VDSO + vdso::BYTES as u64,
+            off: VDSO,
+            role: Role::Vdso,
+            ..code
+        };
+        let time = Vma {
+            end: SHIM_BASE + TIME + PAGE_SIZE,
+            prot: PROT_READ,
+            max_prot: PROT_READ,
+            object: Some(self.time),
+            role: Role::Time,
+            ..code
+        };
         let space = self.spaces.get_mut(id).ok_or(Errno::ESRCH)?;
         space.vmas.insert(SHIM_BASE, code);
+        space.vmas.insert(SHIM_BASE + VDSO, image);
+        space.vmas.insert(SHIM_BASE + TIME, time);
         space.vmas.insert(SHIM_DATA, data);
         self.core.settle(space);
         Ok(())
@@ -352,6 +403,9 @@ impl<M: Machine> Component for Server<M> {
     fn notified(&mut self, events: u32) {
         if events & ALARM_FIRED != 0 {
             self.alarm.fired();
+            // The page is there, so nothing is needed to write it.
+            let _ = self.show_time();
+            self.futexes.clock_set(self.alarm.realtime_offset());
             self.expire();
         }
     }

@@ -29,10 +29,14 @@ pub enum Role {
     Heap = 1,
     /// A growing stack.
     Stack = 2,
+    /// The vDSO.
+    Vdso = 3,
+    /// What the vDSO reads.
+    Time = 4,
     /// The shim's code.
-    ShimCode = 3,
+    ShimCode = 5,
     /// The shim's data.
-    ShimData = 4,
+    ShimData = 6,
 }
 
 /// One mapping.

@@ -68,8 +68,12 @@ pub struct ProcEntry {
     pub threads: u32,
     /// `R`, `S`, `T`, `Z`.
     pub state: u32,
-    /// Nice value plus 20.
+    /// Nice value of its leader plus 20.
     pub nice: u32,
+    /// Scheduling policy of its leader (SCHED_*).
+    pub policy: u32,
+    /// Real-time priority of its leader.
+    pub priority: u32,
     /// Real, effective, saved, file-system user ids.
     pub uids: [u32; 4],
     /// The same for groups.

@@ -262,6 +262,7 @@ impl<P: Parts> ProcMgr<P> {
             None => self.new_pid()?,
         };
         let parent_thread = self.thread(t).ok_or(Errno::ESRCH)?;
+        let schedule = parent_thread.schedule.inherited();
         let thread = Thread {
             tid,
             process: p,
@@ -279,6 +280,7 @@ impl<P: Parts> ProcMgr<P> {
                 0
             },
             state: State::Held,
+            schedule,
             queued: false,
             fault: (0, 0),
             comm: parent_thread.comm,
@@ -332,6 +334,7 @@ impl<P: Parts> ProcMgr<P> {
                 .mem
                 .copy_out(Space::Thread(child), request.child_tid, &tid.to_le_bytes());
         }
+        self.machine.schedule(child, schedule.params());
         let mut start = *regs;
         start.x[0] = 0;
         if request.stack != 0 {
@@ -425,6 +428,7 @@ impl<P: Parts> ProcMgr<P> {
         } else {
             parent
         };
+        let limited = from.limits.soft(crate::limits::CPU) != lsyscall_abi::consts::RLIM_INFINITY;
         let vfork = request.flags & flags::VFORK != 0;
         let comm = self.thread(caller).map_or(from.comm, |thread| thread.comm);
         let mut actions = from.actions.clone();
@@ -462,8 +466,9 @@ impl<P: Parts> ProcMgr<P> {
             ids: from.ids,
             limits: from.limits,
             itimer: Timer::default(),
+            cpu_itimers: [Timer::default(); 2],
+            look_at: 0,
             timers: vec![],
-            nice: from.nice,
             kept: from.kept,
             layout: from.layout,
             start_ns: now,
@@ -473,6 +478,10 @@ impl<P: Parts> ProcMgr<P> {
         let index = self.enter_process(child).map_err(|errno| (errno, space))?;
         if let Some(parent) = self.process_mut(real_parent) {
             parent.children.push(index);
+        }
+        if limited {
+            self.plan_look(index);
+            self.rearm();
         }
         Ok(index)
     }

@@ -117,6 +117,8 @@ impl<P: Parts> ProcMgr<P> {
         process.used.add(&used);
         let timers = process.has_timers();
         process.itimer = Timer::default();
+        process.cpu_itimers = [Timer::default(); 2];
+        process.look_at = 0;
         process.timers = Vec::new();
         process.pending = Queue::default();
         let space = process.space.take();

@@ -14,6 +14,7 @@ use persona_ipc::Chunk;
 use crate::exec::{comm_of, Strings};
 use crate::limits::Limits;
 use crate::machine::Machine;
+use crate::schedule::Schedule;
 use crate::signal::action::Actions;
 use crate::signal::Queue;
 use crate::state::{Ids, Kept, Life, Process, State, Thread};
@@ -100,8 +101,9 @@ impl<P: Parts> ProcMgr<P> {
             ids: Ids::ROOT,
             limits: Limits::initial(self.slots as u64),
             itimer: Timer::default(),
+            cpu_itimers: [Timer::default(); 2],
+            look_at: 0,
             timers: vec![],
-            nice: 0,
             kept: Kept::default(),
             layout: [0; 5],
             start_ns: now,
@@ -119,12 +121,14 @@ impl<P: Parts> ProcMgr<P> {
                 altstack: (0, 2, 0),
                 clear_child_tid: 0,
                 state: State::Held,
+                schedule: Schedule::default(),
                 queued: false,
                 fault: (0, 0),
                 comm: comm_of(b"init"),
                 slack: (50_000, 50_000),
             },
         );
+        self.machine.schedule(t, Schedule::default().params());
         self.publish_thread(t);
         self.publish_process(p);
         self.publish_header();

@@ -11,17 +11,20 @@ extern crate alloc;
 mod calls;
 mod caps;
 mod clone;
+mod cpu_clock;
 mod events;
 mod exec;
 mod exit;
 mod init;
 mod limits;
+mod load;
 pub mod machine;
 #[cfg(target_os = "none")]
 mod machine_sel4;
 mod oom;
 mod publish;
 mod random;
+mod schedule;
 mod signal;
 mod state;
 mod tables;
@@ -122,6 +125,10 @@ pub struct ProcMgr<P: Parts> {
     /// What all threads that have ended have used.
     ended_threads: usage::Used,
     alarm: Option<(Dataport, Wake)>,
+    load: load::Load,
+    /// What wall-clock time adds to monotonic time, and the value of it that timers were last set by.
+    clock: Option<Dataport>,
+    wall_offset: u64,
     random: random::Random,
     uts: calls::system::Uts,
     ended: bool,
@@ -197,6 +204,9 @@ where
             usage,
             ended_threads: usage::Used::default(),
             alarm,
+            load: load::Load::default(),
+            clock: env.dataport("clock").ok(),
+            wall_offset: 0,
             // With the host's seed the clock is not needed, and runs with the same seed are the same.
             random: match env.bootargs().get("seed") {
                 Some(seed) => random::Random::new(seed, 0),
@@ -207,6 +217,10 @@ where
             env,
         };
         procmgr.publish_header();
+        if let Some(usage) = &procmgr.usage {
+            procmgr.load.begin(procmgr.env.now_ns(), usage.load());
+            procmgr.rearm();
+        }
         Ok(procmgr)
     }
 }

@@ -4,6 +4,8 @@ use lsyscall_abi::consts::RLIM_INFINITY;
 
 /// Limits there are.
 pub const COUNT: usize = 16;
+/// RLIMIT_CPU.
+pub const CPU: usize = 0;
 /// RLIMIT_FSIZE.
 pub const FSIZE: usize = 1;
 /// RLIMIT_DATA.

@@ -2,6 +2,8 @@
 
 use lsyscall_abi::{Errno, ThreadIdx};
 
+use crate::schedule::Params;
+
 /// The general registers of a Linux thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Regs {
@@ -38,6 +40,8 @@ pub trait Machine {
     fn prepare(&mut self, thread: ThreadIdx) -> Result<(), Errno>;
     /// Puts the thread into an address space (a VSpace capability pointer of this domain). `ENOMEM`.
     fn set_space(&mut self, thread: ThreadIdx, vspace: u64) -> Result<(), Errno>;
+    /// Schedules the thread so from now on.
+    fn schedule(&mut self, thread: ThreadIdx, params: Params);
     /// Stops the thread where it is; a call or fault it waits in is dropped.
     fn stop(&mut self, thread: ThreadIdx);
     /// The registers of a stopped or waiting thread.

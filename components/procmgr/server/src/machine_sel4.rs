@@ -16,6 +16,7 @@ use sel4::{
 };
 
 use crate::machine::{Machine, Regs};
+use crate::schedule::Params;
 
 /// Slots of a thread's CNode as a power of two.
 const THREAD_CNODE_BITS: u8 = 5;
@@ -34,6 +35,8 @@ const LINUX_PRIORITY: u64 = 100;
 struct Objects {
     tcb: Tcb,
     cnode: CNode,
+    /// Above the priority of threads without real time.
+    above: u8,
 }
 
 /// Threads on the kernel.
@@ -188,6 +191,7 @@ impl<M: MemMgr> KernelMachine<M> {
         Ok(Objects {
             tcb: Tcb::from_bits(tcb_cptr),
             cnode,
+            above: 0,
         })
     }
 
@@ -214,7 +218,7 @@ impl<M: MemMgr> Machine for KernelMachine<M> {
         let objects = self.objects(thread).ok_or(Errno::ESRCH)?;
         let priority = PrioProps {
             mcp: 0,
-            priority: self.priority,
+            priority: self.priority.saturating_add(objects.above),
         };
         let result = objects.tcb.configure(
             CPtr::from_bits(u64::from(FAULT_SLOT)),
@@ -229,6 +233,25 @@ impl<M: MemMgr> Machine for KernelMachine<M> {
             log::error!("thread {}: TCB_Configure: {error:?}", thread.0);
             Errno::ENOMEM
         })
+    }
+
+    fn schedule(&mut self, thread: ThreadIdx, params: Params) {
+        let Some(objects) = self
+            .objects
+            .get_mut(thread.index())
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
+        let mut result = objects.tcb.set_share(params.share, params.slice);
+        if objects.above != params.above {
+            objects.above = params.above;
+            let priority = self.priority.saturating_add(params.above);
+            result = result.and(objects.tcb.set_priority(priority));
+        }
+        if let Err(error) = result {
+            log::error!("thread {}: scheduling: {error:?}", thread.0);
+        }
     }
 
     fn stop(&mut self, thread: ThreadIdx) {

@@ -4,6 +4,7 @@ use lsyscall_abi::ThreadIdx;
 use procmgr_api::{process_offset, thread_offset, Header, ProcEntry, ThreadEntry, FLAG_UNDUMPABLE};
 use zerocopy::IntoBytes;
 
+use crate::schedule::Schedule;
 use crate::state::{Life, ProcIdx};
 use crate::{Parts, ProcMgr};
 
@@ -21,7 +22,7 @@ impl<P: Parts> ProcMgr<P> {
             ended_ns: [self.ended_threads.user, self.ended_threads.system],
             ended_switches: self.ended_threads.voluntary + self.ended_threads.involuntary,
             used: self.threads.len().max(self.procs.len()) as u32,
-            load: [0; 3],
+            load: self.load.average,
         };
         self.table.write(0, header.as_bytes());
     }
@@ -61,6 +62,8 @@ impl<P: Parts> ProcMgr<P> {
     pub(crate) fn publish_process(&mut self, p: ProcIdx) {
         let entry = self.process(p).map_or(ProcEntry::default(), |process| {
             let leader = process.threads.first().copied();
+            let schedule = leader.and_then(|t| self.thread(t));
+            let schedule = schedule.map_or(Schedule::default(), |thread| thread.schedule);
             ProcEntry {
                 pid: process.pid as u32,
                 ppid: process
@@ -77,7 +80,9 @@ impl<P: Parts> ProcMgr<P> {
                     Life::Running if self.all_parked(p) => b'S',
                     Life::Running => b'R',
                 }),
-                nice: (process.nice + 20) as u32,
+                nice: (schedule.nice + 20) as u32,
+                policy: schedule.policy as u32,
+                priority: schedule.priority as u32,
                 uids: process.ids.uid,
                 gids: process.ids.gid,
                 exit_status: if let Life::Zombie(status) = process.life {

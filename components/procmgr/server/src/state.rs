@@ -12,6 +12,7 @@ use memmgr_api::Mm;
 use crate::caps::Caps;
 use crate::limits::Limits;
 use crate::machine::Regs;
+use crate::schedule::Schedule;
 use crate::signal::action::Actions;
 use crate::signal::Queue;
 use crate::timers::{PosixTimer, Timer};
@@ -148,6 +149,8 @@ pub struct Thread {
     pub clear_child_tid: u64,
     /// Where it is.
     pub state: State,
+    /// How it is scheduled.
+    pub schedule: Schedule,
     /// It is in the list of threads to look at.
     pub queued: bool,
     /// Address and ESR of the last fault, for signal frames.
@@ -227,11 +230,13 @@ pub struct Process {
     pub limits: Limits,
     /// ITIMER_REAL.
     pub itimer: Timer,
+    /// ITIMER_VIRTUAL and ITIMER_PROF, in processor time.
+    pub cpu_itimers: [Timer; 2],
+    /// When to look at its clocks of processor time, monotonic nanoseconds; 0: never.
+    pub look_at: u64,
     /// Timers of timer_create, at most [`MAX_TIMERS`].
     pub timers: Vec<PosixTimer>,
-    /// Nice value, -20 to 19.
-    pub nice: i32,
-    /// Kept for the calls that only keep: I/O priority, scheduling policy and priority, dumpable, no_new_privs.
+    /// Kept for the calls that only keep: I/O priority, dumpable, no_new_privs.
     pub kept: Kept,
     /// Strings on the initial stack: arg_start, arg_end, env_start, env_end, stack.
     pub layout: [u64; 5],
@@ -298,10 +303,6 @@ impl Ids {
 pub struct Kept {
     /// ioprio_set.
     pub ioprio: i32,
-    /// Scheduling policy.
-    pub policy: i32,
-    /// Scheduling priority.
-    pub priority: i32,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privs: bool,
     /// PR_SET_DUMPABLE, stored inverted so that the default is "dumpable".

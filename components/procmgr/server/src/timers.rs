@@ -5,9 +5,12 @@
 
 use alloc::vec::Vec;
 
-use lsyscall_abi::signal::{SIGALRM, SIGRTMIN};
+use lsyscall_abi::signal::{SIGALRM, SIGPROF, SIGRTMIN, SIGVTALRM};
 use lsyscall_abi::{Errno, SigSet, Signal, ThreadIdx};
 
+use timemgr_api::TimeMgr;
+
+use crate::cpu_clock::CpuClock;
 use crate::signal::Info;
 use crate::state::{Parked, ProcIdx, Process, State};
 use crate::{Parts, ProcMgr};
@@ -15,7 +18,7 @@ use crate::{Parts, ProcMgr};
 /// A timer whose signal nobody takes starts again this late at the earliest, in nanoseconds.
 const IGNORED_GAP: u64 = 10_000_000;
 
-/// When a timer expires. All times are monotonic nanoseconds.
+/// When a timer expires. All times are nanoseconds of its own clock: monotonic time, or processor time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timer {
     /// The next expiry, or the last one if its signal is still under way; 0: off.
@@ -37,19 +40,19 @@ impl Timer {
     }
 
     /// The next expiry, if one is to come without anything else happening before.
-    fn deadline(&self) -> Option<u64> {
+    pub fn deadline(&self) -> Option<u64> {
         (self.at != 0 && !self.fired).then_some(self.at)
     }
 
     /// Whether it expires now; then it waits for its signal to be taken.
-    fn expire(&mut self, now: u64) -> bool {
+    pub fn expire(&mut self, now: u64) -> bool {
         let due = self.deadline().is_some_and(|at| at <= now);
         self.fired |= due;
         due
     }
 
     /// Its signal has been taken: the next expiry is behind `from`. How many were missed.
-    fn start_again(&mut self, from: u64) -> u64 {
+    pub fn start_again(&mut self, from: u64) -> u64 {
         if !core::mem::take(&mut self.fired) {
             return 0;
         }
@@ -64,6 +67,13 @@ impl Timer {
         missed
     }
 
+    /// The clock has been set back by `back` nanoseconds, or ahead if that is negative: so is the expiry.
+    fn shift(&mut self, back: i64) {
+        if self.at != 0 {
+            self.at = self.at.saturating_add_signed(back).max(1);
+        }
+    }
+
     /// Time to the next expiry and interval, as gettime calls report them; the former is 0 for a timer that is off.
     pub fn remaining(&self, now: u64) -> (u64, u64) {
         let mut timer = *self;
@@ -76,13 +86,26 @@ impl Timer {
     }
 }
 
+/// What a timer of timer_create(2) counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// Monotonic time.
+    Monotonic,
+    /// Wall-clock time.
+    Realtime,
+    /// Processor time.
+    Processor(CpuClock),
+}
+
 /// A timer of timer_create(2).
 #[derive(Clone, Debug)]
 pub struct PosixTimer {
     /// Its id.
     pub id: i32,
-    /// It counts wall-clock time.
-    pub realtime: bool,
+    /// What it counts.
+    pub beat: Beat,
+    /// It was set to a moment of wall-clock time, and expires then even if the clock is set.
+    pub follows_clock: bool,
     /// The signal it sends; `None`: it sends none.
     pub signal: Option<Signal>,
     /// To this thread, by id; 0: to the process.
@@ -95,34 +118,43 @@ pub struct PosixTimer {
     pub timer: Timer,
 }
 
+impl PosixTimer {
+    /// Whether it counts processor time.
+    pub fn counts_processor(&self) -> bool {
+        matches!(self.beat, Beat::Processor(_))
+    }
+}
+
 impl Process {
     /// Whether it has timers that run, or may.
     pub fn has_timers(&self) -> bool {
-        self.itimer.at != 0 || !self.timers.is_empty()
+        self.itimer.at != 0 || !self.timers.is_empty() || self.look_at != 0
     }
 
-    fn timers_mut(&mut self) -> impl Iterator<Item = &mut Timer> {
-        let posix = self.timers.iter_mut().map(|t| &mut t.timer);
-        core::iter::once(&mut self.itimer).chain(posix)
+    /// The next moment, in monotonic time, at which something is to be done about its timers.
+    fn deadline(&self) -> Option<u64> {
+        let posix = self.timers.iter().filter(|t| !t.counts_processor());
+        let posix = posix.filter_map(|t| t.timer.deadline());
+        let look = (self.look_at != 0).then_some(self.look_at);
+        posix.chain(self.itimer.deadline()).chain(look).min()
     }
 }
 
 impl<P: Parts> ProcMgr<P> {
     /// Tells timemgr the earliest deadline.
     pub(crate) fn rearm(&mut self) {
-        let timers = self
-            .procs
-            .iter()
-            .flatten()
-            .flat_map(|p| core::iter::once(&p.itimer).chain(p.timers.iter().map(|t| &t.timer)))
-            .filter_map(Timer::deadline);
+        let timers = self.procs.iter().flatten().filter_map(|p| p.deadline());
         let waits = self.threads.iter().flatten().filter_map(|t| match t.state {
             State::Parked(Parked::SigWait { deadline, .. }) if deadline != u64::MAX => {
                 Some(deadline.max(1))
             }
             _ => None,
         });
-        let earliest = timers.chain(waits).min().unwrap_or(0);
+        let earliest = timers
+            .chain(waits)
+            .chain(self.load.deadline())
+            .min()
+            .unwrap_or(0);
         if let Some((port, wake)) = &self.alarm {
             if port.load(0) != earliest {
                 port.store(0, earliest);
@@ -131,18 +163,37 @@ impl<P: Parts> ProcMgr<P> {
         }
     }
 
-    /// The deadline has passed.
+    /// What wall-clock time adds to monotonic time.
+    pub(crate) fn wall_offset(&self) -> Result<u64, Errno> {
+        match &self.clock {
+            Some(port) => Ok(port.load(0)),
+            None => self.time.realtime_offset(),
+        }
+    }
+
+    /// Moves the timers that were set to moments of wall-clock time if the clock has been set since.
+    pub(crate) fn follow_clock(&mut self) -> Result<u64, Errno> {
+        let offset = self.wall_offset()?;
+        let before = core::mem::replace(&mut self.wall_offset, offset);
+        if offset != before {
+            let back = before.wrapping_sub(offset) as i64;
+            let timers = self.procs.iter_mut().flatten().flat_map(|p| &mut p.timers);
+            for timer in timers.filter(|timer| timer.follows_clock) {
+                timer.timer.shift(back);
+            }
+        }
+        Ok(offset)
+    }
+
+    /// The deadline has passed, or wall-clock time has been set.
     pub(crate) fn alarm_fired(&mut self) {
         let now = self.now();
+        let _ = self.follow_clock();
         for index in 0..self.procs.len() {
             let p = ProcIdx(index);
             let due = self.procs.get_mut(index).and_then(Option::as_mut);
             // Not by `process_mut`: nothing that is published changes.
-            if due.is_some_and(|process| {
-                process
-                    .timers_mut()
-                    .any(|t| t.deadline().is_some_and(|at| at <= now))
-            }) {
+            if due.is_some_and(|process| process.deadline().is_some_and(|at| at <= now)) {
                 self.expire(p, now);
             }
         }
@@ -156,6 +207,7 @@ impl<P: Parts> ProcMgr<P> {
                 self.finish_call(t, Errno::EAGAIN.to_result());
             }
         }
+        self.sample_load(now);
         self.drain();
         if let Some((port, _)) = &self.alarm {
             port.store(0, 0);
@@ -164,14 +216,15 @@ impl<P: Parts> ProcMgr<P> {
     }
 
     fn expire(&mut self, p: ProcIdx, now: u64) {
+        let times = self.timer_times(p, now);
         let Some(process) = self.process_mut(p) else {
             return;
         };
+        let look = process.look_at != 0 && process.look_at <= now;
         let alarm = process.itimer.expire(now);
-        let due: Vec<PosixTimer> = process
-            .timers
-            .iter_mut()
-            .filter_map(|t| t.timer.expire(now).then(|| t.clone()))
+        let timers = process.timers.iter_mut().zip(times);
+        let due: Vec<PosixTimer> = timers
+            .filter_map(|(t, time)| t.timer.expire(time).then(|| t.clone()))
             .collect();
         if alarm {
             self.signal_process(p, Info::kernel(Signal(SIGALRM)));
@@ -189,7 +242,13 @@ impl<P: Parts> ProcMgr<P> {
                 }
             }
         }
+        if look {
+            self.look_at_clocks(p);
+        }
         self.restart_ignored(p, now);
+        if look {
+            self.plan_look(p);
+        }
     }
 
     /// Timers whose signals are neither pending nor taken start again by themselves.
@@ -197,6 +256,9 @@ impl<P: Parts> ProcMgr<P> {
         let Some(process) = self.process(p) else {
             return;
         };
+        if !process.has_timers() {
+            return;
+        }
         let pending = process
             .threads
             .iter()
@@ -204,15 +266,22 @@ impl<P: Parts> ProcMgr<P> {
             .fold(process.pending.set(), |set, t| {
                 SigSet(set.0 | t.pending.set().0)
             });
+        let (itimes, times) = (self.itimer_times(p), self.timer_times(p, now));
         let Some(process) = self.process_mut(p) else {
             return;
         };
         if !pending.contains(Signal(SIGALRM)) {
             process.itimer.start_again(now + IGNORED_GAP);
         }
-        for timer in &mut process.timers {
+        let signals = [SIGVTALRM, SIGPROF].into_iter().zip(itimes);
+        for (timer, (signal, time)) in process.cpu_itimers.iter_mut().zip(signals) {
+            if !pending.contains(Signal(signal)) {
+                timer.start_again(time + IGNORED_GAP);
+            }
+        }
+        for (timer, time) in process.timers.iter_mut().zip(times) {
             if timer.signal.is_none_or(|signal| !pending.contains(signal)) {
-                timer.timer.start_again(now + IGNORED_GAP);
+                timer.timer.start_again(time + IGNORED_GAP);
             }
         }
     }
@@ -220,28 +289,47 @@ impl<P: Parts> ProcMgr<P> {
     /// A signal has been taken: timers that sent it start again, and it says how many expiries were missed. A standard signal
     /// may stand for several.
     pub(crate) fn timer_taken(&mut self, p: ProcIdx, info: &mut Info) {
+        let (signal, id) = (info.signal, info.timer_id());
+        let waits = |process: &Process| {
+            let posix = process.timers.iter().any(|t| t.timer.fired);
+            posix || process.itimer.fired || process.cpu_itimers.iter().any(|t| t.fired)
+        };
+        if !self.process(p).is_some_and(waits) {
+            return;
+        }
         let now = self.now();
+        let (itimes, times) = (self.itimer_times(p), self.timer_times(p, now));
         let Some(process) = self.procs.get_mut(p.0).and_then(Option::as_mut) else {
             return;
         };
-        let (signal, id) = (info.signal, info.timer_id());
-        let mut again = false;
+        let (mut again, mut processor) = (false, false);
         if signal.0 == SIGALRM {
             again = process.itimer.fired;
             process.itimer.start_again(now);
         }
-        for timer in &mut process.timers {
+        let signals = [SIGVTALRM, SIGPROF].into_iter().zip(itimes);
+        for (timer, (sent, time)) in process.cpu_itimers.iter_mut().zip(signals) {
+            if signal.0 == sent && timer.fired {
+                timer.start_again(time);
+                processor = true;
+            }
+        }
+        for (timer, time) in process.timers.iter_mut().zip(times) {
             let own = id == Some(timer.id);
             if timer.signal == Some(signal) && (own || signal.0 < SIGRTMIN) && timer.timer.fired {
-                let missed = timer.timer.start_again(now);
+                let missed = timer.timer.start_again(time);
                 timer.overrun = i32::try_from(missed).unwrap_or(i32::MAX);
                 if own {
                     info.set_overrun(timer.overrun);
                 }
                 again = true;
+                processor |= timer.counts_processor();
             }
         }
-        if again {
+        if processor {
+            self.plan_look(p);
+        }
+        if again || processor {
             self.rearm();
         }
     }

@@ -34,6 +34,11 @@ impl Used {
         self.peak = self.peak.max(other.peak);
     }
 
+    /// Processor time, nanoseconds.
+    pub fn time(&self) -> u64 {
+        self.user.saturating_add(self.system)
+    }
+
     /// As getrusage(2) tells it. All page faults are minor ones: nothing is ever read from a disk.
     pub fn rusage(&self) -> Rusage {
         let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);

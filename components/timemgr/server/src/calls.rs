@@ -15,10 +15,47 @@ use crate::{TimeMgr, Timer};
 
 /// adjtimex(2): the clock is not kept in step with others.
 const STA_UNSYNC: i32 = 0x40;
+/// adjtimex(2): it counts in nanoseconds.
+const STA_NANO: i32 = 0x2000;
+/// adjtimex(2): status bits that only the kernel sets.
+const STA_READ_ONLY: i32 = 0xff00;
+/// adjtimex(2): what to change.
+const ADJ_FREQUENCY: u32 = 2;
+const ADJ_MAXERROR: u32 = 4;
+const ADJ_ESTERROR: u32 = 8;
+const ADJ_STATUS: u32 = 0x10;
+const ADJ_TIMECONST: u32 = 0x20;
+const ADJ_TAI: u32 = 0x80;
+const ADJ_SETOFFSET: u32 = 0x100;
+const ADJ_MICRO: u32 = 0x1000;
+const ADJ_NANO: u32 = 0x2000;
+const ADJ_TICK: u32 = 0x4000;
+/// adjtimex(2): adjtime's own modes.
+const ADJ_ADJTIME: u32 = 0x8000;
+const ADJ_OFFSET_SINGLESHOT: u32 = 0x8001;
+const ADJ_OFFSET_SS_READ: u32 = 0xa001;
+/// Microseconds of a tick that can be set: 10,000, a tenth more or less.
+const TICKS: core::ops::RangeInclusive<i64> = 9_000..=11_000;
+/// Largest change of the frequency, 500 parts in a million with 16 bits of fraction.
+const MAX_FREQUENCY: i64 = 500 << 16;
+/// Most seconds that International Atomic Time may be ahead.
+const MAX_TAI: i64 = 100_000;
 /// adjtimex(2): the state that goes with it.
 const TIME_ERROR: i64 = 5;
 /// adjtimex(2): the largest error the kernel admits to, microseconds.
 const MAX_ERROR_US: i64 = 16_000_000;
+
+/// What adjtimex(2) shows of a clock that nobody steers.
+pub(crate) fn undisciplined() -> Timex {
+    Timex {
+        status: STA_UNSYNC,
+        maxerror: MAX_ERROR_US,
+        esterror: MAX_ERROR_US,
+        constant: 2,
+        tick: 10_000,
+        ..Timex::default()
+    }
+}
 
 impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
     fn get<T: FromBytes>(&self, c: &Caller, from: UserPtr<T>) -> Result<T, Errno> {
@@ -54,6 +91,10 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             // Not interrupted in the program's eyes: what is left of it is slept.
             Some(sleep) if !absolute => (sleep.clock, sleep.deadline),
             _ => {
+                if id.0 < 0 && id.0 & 7 == 3 {
+                    // A device's clock.
+                    return Err(Errno::EOPNOTSUPP);
+                }
                 let cpu = match CpuClock::of(id) {
                     Some(clock) => Some(self.sleeps_on(c, clock)?),
                     None => None,
@@ -171,27 +212,85 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
         }
     }
 
+    /// adjtimex(2). The clock is stepped (ADJ_SETOFFSET) and its offset from International Atomic Time set; what steers it
+    /// slowly is kept and shown, and changes nothing.
     fn adjust(&mut self, c: &Caller, buf: UserPtr<Timex>) -> SysResult {
         let asked: Timex = self.get(c, buf)?;
-        if asked.modes != 0 {
+        let modes = asked.modes;
+        let reads = modes == ADJ_OFFSET_SS_READ || modes == 0;
+        if modes & ADJ_ADJTIME != 0 && modes & ADJ_OFFSET_SINGLESHOT != ADJ_OFFSET_SINGLESHOT {
+            return Err(Errno::EINVAL);
+        }
+        if !reads && !self.may_set_clocks(c.thread) {
             return Err(Errno::EPERM);
+        }
+        let slow = modes & ADJ_ADJTIME == 0;
+        if slow && modes & ADJ_TICK != 0 && !TICKS.contains(&asked.tick) {
+            return Err(Errno::EINVAL);
+        }
+        let nano = if modes & ADJ_NANO != 0 { 1 } else { 1000 };
+        if slow && modes & ADJ_SETOFFSET != 0 {
+            if asked.time.usec < 0 || asked.time.usec.saturating_mul(nano) >= 1_000_000_000 {
+                return Err(Errno::EINVAL);
+            }
+            let step = i128::from(asked.time.sec) * 1_000_000_000
+                + i128::from(asked.time.usec) * i128::from(nano);
+            let offset = i128::from(self.clocks.offset()) + step;
+            let now = self.env.now_ns();
+            let time = u64::try_from(offset).ok().and_then(|o| o.checked_add(now));
+            let time = Timespec::from_ns(time.ok_or(Errno::EINVAL)?);
+            self.clocks.set(ClockId(clock::CLOCK_REALTIME), time, now)?;
+            self.clock_was_set();
+        }
+        if slow && !reads {
+            let kept = &mut self.discipline;
+            let keep = |mode: u32, to: &mut i64, value: i64| {
+                if modes & mode != 0 {
+                    *to = value;
+                }
+            };
+            let most = MAX_FREQUENCY;
+            keep(ADJ_FREQUENCY, &mut kept.freq, asked.freq.clamp(-most, most));
+            keep(ADJ_MAXERROR, &mut kept.maxerror, asked.maxerror);
+            keep(ADJ_ESTERROR, &mut kept.esterror, asked.esterror);
+            keep(
+                ADJ_TIMECONST,
+                &mut kept.constant,
+                asked.constant.clamp(0, 10),
+            );
+            keep(ADJ_TICK, &mut kept.tick, asked.tick);
+            if modes & ADJ_STATUS != 0 {
+                kept.status = asked.status & !STA_READ_ONLY | kept.status & STA_READ_ONLY;
+            }
+            if modes & ADJ_NANO != 0 {
+                kept.status |= STA_NANO;
+            }
+            if modes & ADJ_MICRO != 0 {
+                kept.status &= !STA_NANO;
+            }
+            if modes & ADJ_TAI != 0 && (0..=MAX_TAI).contains(&asked.constant) {
+                self.clocks.tai = asked.constant as i32;
+                self.clock_was_set();
+            }
         }
         let now = self
             .clocks
             .time(ClockId(clock::CLOCK_REALTIME), self.env.now_ns())?;
+        let mut time = Timeval::from_ns(now);
+        if self.discipline.status & STA_NANO != 0 {
+            time.usec = (now % 1_000_000_000) as i64;
+        }
         let timex = Timex {
-            status: STA_UNSYNC,
-            maxerror: MAX_ERROR_US,
-            esterror: MAX_ERROR_US,
-            constant: 2,
+            modes,
+            time,
+            tai: self.clocks.tai,
             precision: 1,
-            tolerance: 32_768_000,
-            time: Timeval::from_ns(now),
-            tick: 10_000,
-            ..Timex::default()
+            tolerance: MAX_FREQUENCY,
+            ..self.discipline
         };
         self.put(c.thread, buf, &timex)?;
-        Ok(Flow::Done(TIME_ERROR))
+        let unsynchronised = self.discipline.status & STA_UNSYNC != 0;
+        Ok(Flow::Done(if unsynchronised { TIME_ERROR } else { 0 }))
     }
 }
 

@@ -16,7 +16,7 @@ mod cntp;
 mod processor;
 mod sleepers;
 
-use lsyscall_abi::{Errno, ThreadIdx};
+use lsyscall_abi::{Errno, ThreadIdx, Timex};
 use lsyscall_router::{dispatch_time, Caller, SysResult};
 use memmgr_api::UserMemory;
 use persona_component::{Component, Dataport, Env, EnvError, Replies, UsageTable};
@@ -59,6 +59,8 @@ pub struct TimeMgr<M, D> {
     timer: D,
     replies: Replies,
     clocks: Clocks,
+    /// What adjtimex(2) keeps.
+    discipline: Timex,
     sleepers: Sleepers,
     alarms: Alarms,
     /// What procmgr publishes of processes (without it nobody may set a clock), and the processor time they have used.
@@ -95,6 +97,7 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             timer,
             replies: env.replies(),
             clocks: Clocks::new(env.bootargs().get("epoch").unwrap_or(b"0")),
+            discipline: calls::undisciplined(),
             sleepers: Sleepers::new(usize::try_from(threads).unwrap_or(usize::MAX).min(1 << 16)),
             alarms: Alarms::new(&env),
             processes: Processes::new(
@@ -105,6 +108,7 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
             env,
         };
         timemgr.publish();
+        timemgr.alarms.fire_all();
         timemgr.tick();
         timemgr.timer.acknowledge();
         Ok(timemgr)
@@ -114,6 +118,8 @@ impl<M: UserMemory, D: Timer> TimeMgr<M, D> {
     fn publish(&self) {
         if let Some(port) = &self.published {
             port.store(0, self.clocks.offset());
+            port.store(8, i64::from(self.clocks.tai) as u64);
+            port.store(16, self.processes.frequency());
         }
     }
 

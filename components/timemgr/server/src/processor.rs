@@ -90,6 +90,11 @@ impl Processes {
         Processes { table, usage }
     }
 
+    /// Ticks of the virtual counter in a second.
+    pub(crate) fn frequency(&self) -> u64 {
+        self.usage.map_or(0, |usage| usage.frequency())
+    }
+
     fn read<T: FromBytes>(&self, offset: usize) -> Option<T> {
         let mut buf = [0u8; 512];
         let bytes = buf.get_mut(..core::mem::size_of::<T>())?;

@@ -132,6 +132,7 @@ struct Test {
     fs_alarm: Dataport,
     proctable: Dataport,
     clock: Dataport,
+    usage: Dataport,
 }
 
 const SET: u32 = 1;
@@ -147,6 +148,9 @@ impl Test {
         let (mem_alarm, fs_alarm) = (Dataport::private(4096), Dataport::private(4096));
         let proctable = Dataport::private(table_bytes(SLOTS));
         let clock = Dataport::private(4096);
+        // A tick a nanosecond.
+        let usage = Dataport::private(4096);
+        usage.store(0, S);
         let wake = |name: &'static str| {
             let world = Rc::clone(&world);
             Wake::new(move || world.borrow_mut().fired.push(name))
@@ -160,6 +164,7 @@ impl Test {
                 ("alarm.fsmgr", fs_alarm),
                 ("proctable", proctable),
                 ("clock", clock),
+                ("usage", usage),
             ],
             mmio: &[],
             wakes: vec![
@@ -178,6 +183,8 @@ impl Test {
             console: Silent,
         };
         let timemgr = TimeMgr::with_timer(env, deps, FakeTimer(Rc::clone(&world))).unwrap();
+        // Everyone is told that the clock has been set.
+        assert_eq!(world.borrow_mut().fired.drain(..).count(), 2);
         Test {
             world,
             timemgr,
@@ -185,7 +192,39 @@ impl Test {
             fs_alarm,
             proctable,
             clock,
+            usage,
         }
+    }
+
+    /// Makes a thread the one of a process of this id and user.
+    fn process(&mut self, thread: u16, pid: u32, uid: u32) {
+        let header = Header {
+            slots: SLOTS as u32,
+            ..Header::default()
+        };
+        self.proctable.write(0, header.as_bytes());
+        let (index, tid) = (usize::from(thread), pid);
+        let entry = ThreadEntry {
+            tid,
+            process: u32::from(thread),
+            blocked: 0,
+        };
+        self.proctable.write(thread_offset(index), entry.as_bytes());
+        let entry = ProcEntry {
+            pid,
+            uids: [uid; 4],
+            caps: if uid == 0 { u64::MAX } else { 0 },
+            ..ProcEntry::default()
+        };
+        let at = process_offset(SLOTS, index);
+        self.proctable.write(at, entry.as_bytes());
+    }
+
+    /// What the kernel counts of a thread: user and system time.
+    fn usage(&mut self, thread: u16, user: u64, system: u64) {
+        let at = (3 + usize::from(thread)) * 32;
+        self.usage.store(at, user);
+        self.usage.store(at + 8, system);
     }
 
     fn call_at(&mut self, pc: u64, thread: u16, nr: u32, args: [u64; 4]) -> SysResult {
@@ -284,7 +323,7 @@ fn bad_sleeps_are_refused() {
     );
     assert_eq!(
         t.call(1, CLOCK_NANOSLEEP, [3, 0, 0x1000, 0]),
-        Err(Errno::EINVAL)
+        Err(Errno::EOPNOTSUPP)
     );
     assert_eq!(t.call(99, NANOSLEEP, [0x1000, 0, 0, 0]), Err(Errno::ESRCH));
     t.store(
@@ -465,4 +504,48 @@ fn only_the_privileged_set_the_clock() {
         t.call(1, CLOCK_SETTIME, [1, 0x1000, 0, 0]),
         Err(Errno::EINVAL)
     );
+}
+
+#[test]
+fn sleeps_follow_the_clock_when_it_is_set() {
+    let mut t = Test::new();
+    t.process(1, 1, 0);
+    t.store(0x1000, &Timespec { sec: 1500, nsec: 0 });
+    // The epoch is 1000 s: 500 s from now.
+    assert_eq!(t.call(2, CLOCK_NANOSLEEP, [0, 1, 0x1000, 0]), PARK);
+    t.store(0x1010, &Timespec { sec: 1600, nsec: 0 });
+    assert_eq!(t.call(1, CLOCK_SETTIME, [0, 0x1010, 0, 0]), DONE);
+    assert_eq!(t.completed(), [(2, 0)]);
+    let mut fired = t.world.borrow().fired.clone();
+    fired.sort_unstable();
+    assert_eq!(fired, ["fsmgr", "memmgr"]);
+}
+
+#[test]
+fn clocks_of_processor_time_show_what_the_kernel_counts() {
+    let mut t = Test::new();
+    t.process(1, 1, 0);
+    t.usage(1, 30, 12);
+    let shown = |t: &mut Test, id: i64| {
+        let done = t.call(1, CLOCK_GETTIME, [id as u64, 0x1000, 0, 0]);
+        done.map(|_| t.timespec(0x1000).nsec)
+    };
+    for id in [2, 3, -6, -2] {
+        assert_eq!(shown(&mut t, id), Ok(42), "clock {id}");
+    }
+    // User time alone.
+    assert_eq!(shown(&mut t, -7), Ok(30));
+    for bad in [-1, (!999 << 3) | 2, (!999 << 3) | 6] {
+        assert_eq!(shown(&mut t, bad), Err(Errno::EINVAL), "clock {bad}");
+    }
+    // A sleep until 142 ns are used, looked at when that may be.
+    t.store(0x1000, &Timespec { sec: 0, nsec: 100 });
+    assert_eq!(t.call(1, CLOCK_NANOSLEEP, [2, 0, 0x1000, 0]), PARK);
+    assert_eq!(t.world.borrow().armed, Some(200));
+    t.interrupt();
+    assert_eq!(t.completed(), []);
+    assert_eq!(t.world.borrow().armed, Some(4_000_200));
+    t.usage(1, 130, 12);
+    t.interrupt();
+    assert_eq!(t.completed(), [(1, 0)]);
 }

@@ -3,6 +3,7 @@
 use alloc::rc::Rc;
 
 use console_api::Console;
+use lsyscall_abi::consts::cap::CAP_WAKE_ALARM;
 use lsyscall_abi::consts::clock::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
 };
@@ -14,6 +15,7 @@ use memmgr_api::Memory;
 
 use crate::event::{EventFd, TimerFd};
 use crate::file::Object;
+use crate::perm;
 use crate::signal::SignalFd;
 use crate::FsMgr;
 
@@ -86,7 +88,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         }
         match clock.0 {
             CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME => {}
-            CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM => return Err(Errno::EPERM),
+            // The machine never sleeps, so there is nothing to wake.
+            CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM => {
+                if !perm::capable(&self.thread(c)?.creds, CAP_WAKE_ALARM) {
+                    return Err(Errno::EPERM);
+                }
+            }
             _ => return Err(Errno::EINVAL),
         }
         let timer = TimerFd::new(&self.vfs.run, self.timers.new_id(), clock);
@@ -128,6 +135,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             return Err(Errno::EINVAL);
         }
         let timer = self.timer_of(c, fd)?;
+        self.follow_clock();
         let before = timer.next.get();
         let now = self.now();
         timer.advance(now);
@@ -136,7 +144,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             0 => 0,
             value if flags.contains(TimerFlags::ABSTIME) => {
                 let offset = match timer.clock.0 {
-                    CLOCK_REALTIME => self.realtime_offset(),
+                    CLOCK_REALTIME | CLOCK_REALTIME_ALARM => self.realtime_offset(),
                     _ => 0,
                 };
                 value.saturating_sub(offset).max(1)
@@ -146,6 +154,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         timer.next.set(next);
         timer.interval.set(interval);
         timer.ticks.set(0);
+        let wall = matches!(timer.clock.0, CLOCK_REALTIME | CLOCK_REALTIME_ALARM);
+        let moment = wall && flags.contains(TimerFlags::ABSTIME);
+        timer.follows_clock.set(moment);
+        let cancels = moment && flags.contains(TimerFlags::CANCEL_ON_SET);
+        timer.cancels.set(cancels);
+        timer.canceled.set(false);
         timer.advance(now);
         self.timers.rearmed(&timer, before);
         if let Some(old) = old.non_null() {

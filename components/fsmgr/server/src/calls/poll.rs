@@ -49,7 +49,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             Object::Event(event) => event.poll(),
             Object::Timer(timer) => {
                 let due = timer.next.get() != 0 && timer.next.get() <= self.now();
-                if timer.ticks.get() > 0 || due {
+                if timer.ticks.get() > 0 || due || timer.canceled.get() {
                     PollFlags::IN.bits() | PollFlags::RDNORM.bits()
                 } else {
                     0

@@ -230,7 +230,11 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let _ = write!(
             out,
             "{} {nice} {} 0 {} ",
-            nice + 20,
+            if p.priority == 0 {
+                nice + 20
+            } else {
+                -1 - i64::from(p.priority)
+            },
             p.threads,
             p.start_ns / TICK
         );
@@ -252,7 +256,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         for mask in signals {
             let _ = write!(out, "{mask} ");
         }
-        let _ = write!(out, "0 0 0 17 0 0 0 0 0 0 0 0 {} ", s.start_brk);
+        let (priority, policy) = (p.priority, p.policy);
+        let _ = write!(
+            out,
+            "0 0 0 17 0 {priority} {policy} 0 0 0 0 0 {} ",
+            s.start_brk
+        );
         let _ = write!(
             out,
             "{} {} {} {} ",
@@ -407,6 +416,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 (2, _) => b"[stack]".to_vec(),
                 (3, _) => b"[vdso]".to_vec(),
                 (4, _) => b"[vvar]".to_vec(),
+                (5 | 6, _) => b"[shim]".to_vec(),
                 (_, Some(path)) => self.vfs.shown_name(path, &root),
                 (_, None) if segment.is_some() => {
                     let mut name = Text::default();

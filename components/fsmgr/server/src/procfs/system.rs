@@ -135,7 +135,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 for load in header.load {
                     let _ = write!(out, "{}.{:02} ", load >> 11, ((load & 0x7ff) * 100) >> 11);
                 }
-                let (running, threads) = (header.running, header.threads);
+                let (running, threads) = (self.running(), header.threads);
                 let _ = writeln!(out, "{running}/{threads} {}", header.last_pid);
                 return Ok(out.0);
             }
@@ -271,6 +271,12 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         sum
     }
 
+    /// Threads that run or are ready: the one that asks, and those the kernel has.
+    fn running(&self) -> u64 {
+        let usage = self.tasks.table.usage();
+        usage.map_or(1, |usage| usage.ready().saturating_add(1))
+    }
+
     fn meminfo(&mut self) -> Result<Vec<u8>, Errno> {
         let stats = self.mem.stats()?;
         let promised = self.mem.promised().unwrap_or_default();
@@ -327,7 +333,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let _ = writeln!(out, "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0");
         let _ = writeln!(out, "cpu0 {user} 0 {system} {idle} 0 0 0 0 0 0");
         let _ = writeln!(out, "intr 0\nctxt {switches}\nbtime {boot}");
-        let (created, running) = (header.created, header.running);
+        let (created, running) = (header.created, self.running());
         let _ = writeln!(out, "processes {created}\nprocs_running {running}");
         out.bytes(b"procs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n");
         out.0

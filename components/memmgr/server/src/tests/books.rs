@@ -44,7 +44,7 @@ fn exhaustion_is_an_error_and_ends_with_the_culprit() {
 
 #[test]
 fn a_fork_that_fails_leaves_nothing() {
-    let mut w = World::new(64);
+    let mut w = World::new(66);
     let mm = w.program(1);
     w.put(1, memmgr_api::SHIM_DATA, 1).unwrap();
     let a = w.map(1, 62);

@@ -354,6 +354,6 @@ proptest! {
         }
         run.w.m.vmo_drop(run.vmo).unwrap();
         let stats = run.w.m.stats().unwrap();
-        prop_assert_eq!((stats.anonymous, stats.objects, stats.spaces), (0, P, 0));
+        prop_assert_eq!((stats.anonymous, stats.objects, stats.spaces), (0, 3 * P, 0));
     }
 }

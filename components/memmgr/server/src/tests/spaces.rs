@@ -129,7 +129,7 @@ fn shared_memory_stays_shared_by_fork() {
     w.m.mm_drop(child).unwrap();
     w.m.detach(ThreadIdx(2)).unwrap();
     w.m.detach(ThreadIdx(1)).unwrap();
-    assert_eq!(w.m.stats().unwrap().objects, P, "only the shim is left");
+    assert_eq!(w.m.stats().unwrap().objects, 3 * P, "only the shim is left");
     w.audit();
 }
 
@@ -171,7 +171,22 @@ fn the_shim_is_there_and_out_of_reach() {
         let data = w.m.maps_after(at(1), SHIM_DATA).unwrap().unwrap();
         vec![code.role, data.role]
     };
-    assert_eq!(roles, [3, 4]);
+    assert_eq!(roles, [5, 6]);
+    // The vDSO and what it reads: nobody writes there.
+    let image = SHIM_BASE + lsyscall_shim::VDSO;
+    assert_eq!(w.peek(2, image, 4).unwrap(), *b"\x7fELF");
+    assert_eq!(
+        w.peek(2, SHIM_BASE + lsyscall_shim::TIME, 8).unwrap(),
+        [2, 0, 0, 0, 0, 0, 0, 0]
+    );
+    for (at, role) in [(image, 3), (SHIM_BASE + lsyscall_shim::TIME, 4)] {
+        assert_eq!(w.put(2, at, 0), Err(FaultKind::NotAllowed));
+        let map =
+            w.m.maps_after(Space::Thread(ThreadIdx(2)), at)
+                .unwrap()
+                .unwrap();
+        assert_eq!((map.start, map.role), (at, role));
+    }
     w.audit();
 }
 

@@ -5,7 +5,7 @@ use lsyscall_abi::consts::USER_HZ;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, SysResult, OK};
 
-use crate::limits::{COUNT, NOFILE};
+use crate::limits::{COUNT, CPU, NOFILE};
 use crate::usage::Used;
 use crate::{Parts, ProcMgr};
 
@@ -88,6 +88,12 @@ impl<P: Parts> ProcMgr<P> {
             return Err(Errno::EPERM);
         }
         process.limits.0[which] = (new.cur, new.max);
+        if which == CPU {
+            // No time at all is a second, as on Linux.
+            process.limits.0[which].0 = new.cur.max(1);
+            self.plan_look(p);
+            self.rearm();
+        }
         self.push_limits(p);
         OK
     }

@@ -89,6 +89,8 @@ forward! {
     timer_delete => sys_timer_delete(timerid: i32);
     syslog => sys_syslog(kind: i32, buf: UserSlice);
     sched_setparam => sys_sched_setparam(pid: Pid, param: UserPtr<SchedParam>);
+    sched_setattr => sys_sched_setattr(pid: Pid, attr: UserAddr, flags: u32);
+    sched_getattr => sys_sched_getattr(pid: Pid, attr: UserAddr, size: u32, flags: u32);
     sched_setscheduler => sys_sched_setscheduler(pid: Pid, policy: i32, param: UserPtr<SchedParam>);
     sched_getscheduler => sys_sched_getscheduler(pid: Pid);
     sched_getparam => sys_sched_getparam(pid: Pid, param: UserPtr<SchedParam>);

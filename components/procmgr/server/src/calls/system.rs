@@ -106,6 +106,8 @@ impl<P: Parts> ProcMgr<P> {
             totalram: stats.total,
             freeram: stats.free,
             sharedram: stats.objects,
+            // With 16 bits of fraction, where the averages have 11.
+            loads: self.load.average.map(|average| average << 5),
             procs: u16::try_from(procs).unwrap_or(u16::MAX),
             mem_unit: 1,
             ..Sysinfo::default()

@@ -1,18 +1,16 @@
 //! Timers that send signals: setitimer(2), timer_create(2).
 
+use lsyscall_abi::consts::cap::CAP_WAKE_ALARM;
+use lsyscall_abi::consts::clock::*;
 use lsyscall_abi::signal::SIGALRM;
 use lsyscall_abi::*;
 use lsyscall_router::{Caller, SysResult, OK};
 use memmgr_api::{Space, UserMemory};
-use timemgr_api::TimeMgr;
 
 use crate::state::MAX_TIMERS;
-use crate::timers::{PosixTimer, Timer};
+use crate::timers::{Beat, PosixTimer, Timer};
 use crate::{Parts, ProcMgr};
 
-const CLOCK_REALTIME: i32 = 0;
-const CLOCK_MONOTONIC: i32 = 1;
-const CLOCK_BOOTTIME: i32 = 7;
 const SIGEV_SIGNAL: i32 = 0;
 const SIGEV_NONE: i32 = 1;
 const SIGEV_THREAD: i32 = 2;
@@ -26,10 +24,13 @@ impl<P: Parts> ProcMgr<P> {
         which: u32,
         value: UserPtr<Itimerval>,
     ) -> SysResult {
-        let process = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.1;
+        let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         let current = match which {
             0 => itimerval(process.itimer.remaining(self.now())),
-            1 | 2 => itimerval((0, 0)),
+            1 | 2 => {
+                let at = which as usize - 1;
+                itimerval(process.cpu_itimers[at].remaining(self.itimer_times(p)[at]))
+            }
             _ => return Err(Errno::EINVAL),
         };
         self.put(c, value, &current)?;
@@ -52,18 +53,21 @@ impl<P: Parts> ProcMgr<P> {
             self.get(c, value)?
         };
         let (first, interval) = (new.value.to_ns()?, new.interval.to_ns()?);
+        let p = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.0;
+        let [user, both] = self.itimer_times(p);
+        let time = [self.now(), user, both][which as usize];
+        let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
+        let timer = match which {
+            0 => &mut process.itimer,
+            which => &mut process.cpu_itimers[which as usize - 1],
+        };
+        let before = itimerval(timer.remaining(time));
+        *timer = match first {
+            0 => Timer::default(),
+            first => Timer::new(time.saturating_add(first), interval),
+        };
         if which != 0 {
-            // CPU-time timers need CPU accounting, which this kernel does not give.
-            return Err(Errno::EINVAL);
-        }
-        let now = self.now();
-        let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
-        let before = itimerval(process.itimer.remaining(now));
-        if let Some(process) = self.process_mut(p) {
-            process.itimer = match first {
-                0 => Timer::default(),
-                first => Timer::new(now.saturating_add(first), interval),
-            };
+            self.plan_look(p);
         }
         self.rearm();
         self.put_opt(c, old, &before)?;
@@ -77,12 +81,19 @@ impl<P: Parts> ProcMgr<P> {
         event: UserAddr,
         timer: UserPtr<i32>,
     ) -> SysResult {
-        let realtime = match clock.0 {
-            CLOCK_REALTIME => true,
-            CLOCK_MONOTONIC | CLOCK_BOOTTIME => false,
-            // Those of processor time and those that wake the machine.
-            2 | 3 | 8 | 9 => return Err(Errno::EOPNOTSUPP),
-            _ => return Err(Errno::EINVAL),
+        let beat = match clock.0 {
+            CLOCK_REALTIME | CLOCK_TAI => Beat::Realtime,
+            CLOCK_MONOTONIC | CLOCK_BOOTTIME => Beat::Monotonic,
+            // Those that wake the machine, which never sleeps here.
+            CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM if !self.capable(c, CAP_WAKE_ALARM) => {
+                return Err(Errno::EPERM)
+            }
+            CLOCK_REALTIME_ALARM => Beat::Realtime,
+            CLOCK_BOOTTIME_ALARM => Beat::Monotonic,
+            CLOCK_MONOTONIC_RAW | CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE => {
+                return Err(Errno::EOPNOTSUPP)
+            }
+            _ => Beat::Processor(self.cpu_clock(c.thread, clock)?),
         };
         let (p, process) = self.caller_process(c.thread).ok_or(Errno::ESRCH)?;
         if process.timers.len() >= MAX_TIMERS {
@@ -100,7 +111,8 @@ impl<P: Parts> ProcMgr<P> {
         let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
         process.timers.push(PosixTimer {
             id,
-            realtime,
+            beat,
+            follows_clock: false,
             signal,
             tid,
             value,
@@ -145,6 +157,14 @@ impl<P: Parts> ProcMgr<P> {
         Ok((Some(signal), tid, value))
     }
 
+    /// What a timer's clock shows, as its expiries are counted.
+    fn beat_time(&self, beat: &Beat) -> u64 {
+        match beat {
+            Beat::Processor(clock) => self.cpu_time(clock),
+            _ => self.now(),
+        }
+    }
+
     fn timer_of(&mut self, c: &Caller, id: i32) -> Result<&mut PosixTimer, Errno> {
         let p = self.caller_process(c.thread).ok_or(Errno::ESRCH)?.0;
         let process = self.process_mut(p).ok_or(Errno::ESRCH)?;
@@ -162,21 +182,27 @@ impl<P: Parts> ProcMgr<P> {
     ) -> SysResult {
         let new = self.get(c, new)?;
         let (first, interval) = (new.value.to_ns()?, new.interval.to_ns()?);
-        let now = self.now();
-        let realtime = self.timer_of(c, id)?.realtime;
+        let beat = self.timer_of(c, id)?.beat;
+        let offset = self.follow_clock()?;
+        let time = self.beat_time(&beat);
+        let absolute = c.args[1] & TIMER_ABSTIME != 0;
         let at = if first == 0 {
             0
-        } else if c.args[1] & TIMER_ABSTIME == 0 {
-            now.saturating_add(first)
-        } else if realtime {
-            first.saturating_sub(self.time.realtime_offset()?).max(1)
+        } else if !absolute {
+            time.saturating_add(first)
+        } else if beat == Beat::Realtime {
+            first.saturating_sub(offset).max(1)
         } else {
             first
         };
         let timer = self.timer_of(c, id)?;
-        let before = itimerspec(timer.timer.remaining(now));
+        let before = itimerspec(timer.timer.remaining(time));
         timer.timer = Timer::new(at, if at == 0 { 0 } else { interval });
+        timer.follows_clock = absolute && beat == Beat::Realtime;
         timer.overrun = 0;
+        if let (Beat::Processor(_), Some((p, _))) = (beat, self.caller_process(c.thread)) {
+            self.plan_look(p);
+        }
         self.rearm();
         self.put_opt(c, old, &before)?;
         OK
@@ -188,8 +214,9 @@ impl<P: Parts> ProcMgr<P> {
         id: i32,
         value: UserPtr<Itimerspec>,
     ) -> SysResult {
-        let now = self.now();
-        let current = itimerspec(self.timer_of(c, id)?.timer.remaining(now));
+        let beat = self.timer_of(c, id)?.beat;
+        let time = self.beat_time(&beat);
+        let current = itimerspec(self.timer_of(c, id)?.timer.remaining(time));
         self.put(c, value, &current)?;
         OK
     }

@@ -262,12 +262,14 @@ impl<P: Parts> ProcMgr<P> {
         let used = self.memory_used(p);
         self.note_used(p, &used);
         let new_space = Rc::new(image.space);
+        let mut looks = false;
         let old_space = if let Some(process) = self.process_mut(p) {
             process.actions.reset_for_exec();
             process.has_execed = true;
             process.exit_signal = SIGCHLD;
             process.leader_status = None;
             process.timers = Vec::new();
+            looks = process.look_at != 0;
             process.comm = image.comm;
             process.layout = image.stack.ranges;
             process.ids.uid = [uid, euid, euid, euid];
@@ -284,6 +286,9 @@ impl<P: Parts> ProcMgr<P> {
         };
         if let Some(space) = old_space {
             self.release_space(space);
+        }
+        if looks {
+            self.plan_look(p);
         }
         self.push_creds(p);
         self.release_vfork(p);

@@ -35,6 +35,7 @@ const AT_SECURE: u64 = 23;
 const AT_RANDOM: u64 = 25;
 const AT_HWCAP2: u64 = 26;
 const AT_EXECFN: u64 = 31;
+const AT_SYSINFO_EHDR: u64 = 33;
 const AT_MINSIGSTKSZ: u64 = 51;
 /// Bytes a signal frame needs at least, as arm64 without SVE says.
 const MIN_SIGNAL_STACK: u64 = 4720;
@@ -119,6 +120,7 @@ fn compose(top: u64, path: &[u8], strings: &Strings, auxv: &Auxv) -> (Vec<u8>, L
     let platform = (arg_start - 8) & !15;
     let random = platform - 16;
     let aux = [
+        (AT_SYSINFO_EHDR, memmgr_api::SHIM_BASE + lsyscall_shim::VDSO),
         (AT_HWCAP, HWCAP_FP | HWCAP_ASIMD),
         (AT_PAGESZ, PAGE_SIZE),
         (AT_CLKTCK, USER_HZ),

@@ -207,7 +207,7 @@ impl<P: Parts> ProcMgr<P> {
         entry.x[30] = if action.flags & SA_RESTORER != 0 {
             action.restorer
         } else {
-            memmgr_api::SHIM_BASE + shim::at::SIG_RETURN
+            memmgr_api::SHIM_BASE + shim::VDSO + shim::vdso::RT_SIGRETURN_AT
         };
         entry.sp = sp;
         entry.pc = memmgr_api::SHIM_BASE + shim::at::SIG_ENTRY;

@@ -213,6 +213,22 @@ impl System {
     pub fn shim_step(&mut self, t: ThreadIdx) -> bool {
         let regs = self.regs(t);
         let offset = regs.pc.wrapping_sub(SHIM_BASE);
+        if self.runs(t) && offset == shim::VDSO + shim::vdso::RT_SIGRETURN_AT {
+            self.world(|w| w.tcb(t).regs.x[8] = shim::REPORT_NR);
+            let caller = self.world(|w| {
+                let regs = &mut w.tcb(t).regs;
+                regs.pc += 8;
+                Caller {
+                    thread: t,
+                    nr: shim::REPORT_NR as u32,
+                    args: [0; 6],
+                    pc: regs.pc,
+                    sp: regs.sp,
+                }
+            });
+            self.enter(t, &caller);
+            return true;
+        }
         if !self.runs(t) || offset >= at::END {
             return false;
         }
@@ -221,7 +237,6 @@ impl System {
                 self.world(|w| {
                     store_fp(w, t, regs.x[10]);
                     let regs = &mut w.tcb(t).regs;
-                    regs.x[30] = SHIM_BASE + at::SIG_RETURN;
                     regs.pc = regs.x[9];
                 });
                 return true;

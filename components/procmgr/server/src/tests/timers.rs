@@ -77,7 +77,7 @@ fn timers_of_ones_own() {
     assert_eq!(system.ask(t, nr::TIMER_CREATE, &[1, DATA, DATA + 0x40]), 0);
     assert_eq!(system.peek32(t, DATA + 0x40), 0);
     assert_eq!(
-        system.ask(t, nr::TIMER_CREATE, &[2, DATA, DATA]),
+        system.ask(t, nr::TIMER_CREATE, &[4, DATA, DATA]),
         Errno::EOPNOTSUPP.to_result()
     );
     assert_eq!(system.ask(t, nr::TIMER_CREATE, &[77, DATA, DATA]), einval);

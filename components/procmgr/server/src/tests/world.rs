@@ -12,6 +12,7 @@ use persona_component::ReplyPort;
 use persona_ipc::Cap;
 
 use crate::machine::{Machine, Regs};
+use crate::schedule::Params;
 
 thread_local! {
     /// Monotonic time.
@@ -111,6 +112,8 @@ pub struct World {
     pub exit: Option<(u8, i32)>,
     /// Calls that fail, once: method name.
     pub failing: Vec<&'static str>,
+    /// How threads are scheduled.
+    pub schedules: BTreeMap<u16, Params>,
     /// Alarms set.
     pub alarms: usize,
     next: u32,
@@ -237,6 +240,9 @@ impl Machine for Fake {
         assert!(w.vspaces.contains(&vspace), "a VSpace that is gone");
         w.tcb(t).vspace = vspace;
         Ok(())
+    }
+    fn schedule(&mut self, t: ThreadIdx, params: Params) {
+        self.0.borrow_mut().schedules.insert(t.0, params);
     }
     fn stop(&mut self, t: ThreadIdx) {
         self.0.borrow_mut().tcb(t).run = Run::Halted;

@@ -50,9 +50,15 @@ typedef struct usage_header {
 compile_assert(usage_entry_size, sizeof(usage_t) == BIT(USAGE_ENTRY_BITS))
 compile_assert(usage_header_size, sizeof(usage_header_t) == BIT(USAGE_ENTRY_BITS))
 
+/* The bucket, and since when: together, for the sake of the fast path. */
+typedef struct usage_clock {
+    word_t *bucket;
+    word_t since;
+} usage_clock_t;
+
 extern usage_t *ksUsage;
-extern word_t *ksBucket;
-extern word_t ksBucketSince;
+extern usage_clock_t ksUsageClock;
+#define ksBucket (ksUsageClock.bucket)
 
 /* The system word of the entry a bucket belongs to. Entries are aligned to their size. */
 static inline word_t *systemBucket(word_t *bucket)
@@ -71,9 +77,9 @@ static inline void FORCE_INLINE countTime(word_t *next)
     word_t now;
 
     MRS("cntvct_el0", now);
-    *ksBucket += now - ksBucketSince;
-    ksBucketSince = now;
-    ksBucket = next;
+    *ksUsageClock.bucket += now - ksUsageClock.since;
+    ksUsageClock.since = now;
+    ksUsageClock.bucket = next;
 }
 
 static inline usage_header_t *usageHeader(void)

@@ -101,6 +101,10 @@ void shareSet(tcb_t *thread, word_t share)
     }
     if (thread->tcbShare) {
         shareUpdate(thread);
+        if (share && thread->tcbVirtual > ksVirtual) {
+            /* How far it is ahead was weighted by the old share. */
+            thread->tcbVirtual = ksVirtual + (thread->tcbVirtual - ksVirtual) * share / thread->tcbShare;
+        }
     } else {
         thread->tcbCounted = thread->tcbUsage->user + thread->tcbUsage->system;
         thread->tcbVirtual = ksVirtual;

@@ -10,8 +10,7 @@
 #include <usage/usage.h>
 
 usage_t *ksUsage;
-word_t *ksBucket;
-word_t ksBucketSince;
+usage_clock_t ksUsageClock;
 /* The foreign thread that ran last could have gone on. */
 static bool_t ksPreempted;
 
@@ -61,6 +60,6 @@ BOOT_CODE bool_t initUsage(void)
     memzero(ksUsage, BIT(CONFIG_USAGE_BITS));
     MRS("cntfrq_el0", usageHeader()->frequency);
     ksBucket = &ksUsage[USAGE_IDLE].system;
-    MRS("cntvct_el0", ksBucketSince);
+    MRS("cntvct_el0", ksUsageClock.since);
     return true;
 }
