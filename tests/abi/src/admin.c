@@ -7,6 +7,7 @@
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
@@ -201,4 +202,31 @@ CASE(admin, reboot_wants_its_magic_numbers)
         OK(setuid(1000));
         ERR(syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_CAD_OFF, 0), EPERM);
     });
+}
+
+/* Without MS_BIND it is the file system that becomes read-only, whichever mount it is seen through. */
+CASE(admin, read_only_file_system)
+{
+    if (geteuid() != 0)
+        SKIP("not root");
+    OK(mkdir("m", 0755));
+    OK(mkdir("b", 0755));
+    OK(mount("none", "m", "tmpfs", 0, NULL));
+    OK(mount("m", "b", NULL, MS_BIND, NULL));
+    OK(close(OK(open("m/f", O_CREAT | O_WRONLY, 0644))));
+    OK(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+    ERR(open("b/f", O_WRONLY), EROFS);
+    OK(close(OK(open("m/f", O_WRONLY))));
+    OK(mount(NULL, "m", NULL, MS_REMOUNT | MS_RDONLY, NULL));
+    ERR(open("m/f", O_WRONLY), EROFS);
+    OK(mount(NULL, "b", NULL, MS_REMOUNT | MS_BIND, NULL));
+    ERR(open("b/f", O_WRONLY), EROFS);
+    ERR(unlink("b/f"), EROFS);
+    struct statvfs v;
+    OK(statvfs("b", &v));
+    CHECK(v.f_flag & ST_RDONLY);
+    OK(mount(NULL, "m", NULL, MS_REMOUNT, NULL));
+    OK(close(OK(open("b/f", O_WRONLY))));
+    OK(umount("b"));
+    OK(umount("m"));
 }

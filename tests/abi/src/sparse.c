@@ -58,6 +58,27 @@ CASE(sparse, punched_holes) {
     CHECK_EQ(st.st_size, 5 * PAGE);
 }
 
+CASE(sparse, fallocate_reserves) {
+    int f = OK(open("f", O_RDWR | O_CREAT, 0644));
+    struct stat st;
+    char c = 'x';
+    OK(fallocate(f, 0, 0, 8 * PAGE));
+    OK(fstat(f, &st));
+    CHECK_EQ(st.st_size, 8 * PAGE);
+    CHECK_EQ(st.st_blocks, 64);
+    /* what is there stays */
+    OK(ftruncate(f, 0));
+    OK(ftruncate(f, 8 * PAGE));
+    CHECK_EQ(pwrite(f, &c, 1, 2 * PAGE), 1);
+    OK(fallocate(f, FALLOC_FL_KEEP_SIZE, PAGE, 3 * PAGE));
+    OK(fstat(f, &st));
+    CHECK_EQ(st.st_size, 8 * PAGE);
+    CHECK_EQ(st.st_blocks, 24);
+    c = 0;
+    CHECK_EQ(pread(f, &c, 1, 2 * PAGE), 1);
+    CHECK_EQ(c, 'x');
+}
+
 CASE(sparse, fallocate_errors) {
     int f = OK(open("f", O_RDWR | O_CREAT, 0644)), r = OK(open("f", O_RDONLY)), p[2];
     OK(pipe(p));

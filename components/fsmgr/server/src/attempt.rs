@@ -186,7 +186,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         let (atime, mtime, ctime) = (inode.atime.get(), inode.mtime.get(), inode.ctime.get());
         let quiet = file.flags().contains(OpenFlags::NOATIME)
             || file.path.mount.has(MountFlags::NOATIME)
-            || file.path.mount.has(MountFlags::RDONLY);
+            || file.path.mount.readonly();
         let strict = file.path.mount.has(MountFlags::STRICTATIME);
         if quiet || (atime > mtime && atime > ctime && !strict && !self.older_than_a_day(atime)) {
             return;

@@ -120,6 +120,8 @@ pub struct Super {
     pub mounts: Cell<u32>,
     /// Its root directory, while it is mounted.
     pub root: RefCell<Option<Rc<Dentry>>>,
+    /// Nothing may be written, whichever mount is used.
+    pub readonly: Cell<bool>,
     /// Size limit in bytes (tmpfs's `size=`), `u64::MAX` for none of its own.
     pub size_limit: Cell<u64>,
     /// Bytes its files hold, by their sizes.
@@ -144,6 +146,7 @@ impl Super {
             kind,
             mounts: Cell::new(0),
             root: RefCell::new(None),
+            readonly: Cell::new(false),
             size_limit: Cell::new(u64::MAX),
             used: Cell::new(0),
             inode_limit: Cell::new(u64::MAX),

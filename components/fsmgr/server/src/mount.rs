@@ -32,6 +32,11 @@ pub struct Mount {
 }
 
 impl Mount {
+    /// Whether nothing may be written through it, for its own flag or the file system's.
+    pub fn readonly(&self) -> bool {
+        self.has(MountFlags::RDONLY) || self.sb.readonly.get()
+    }
+
     /// Whether a flag is in force.
     pub fn has(&self, flag: MountFlags) -> bool {
         self.flags.get().contains(flag)
@@ -80,7 +85,7 @@ impl Path {
 
     /// `EROFS` if nothing may be written there.
     pub fn writable(&self) -> Result<(), Errno> {
-        if self.mount.has(MountFlags::RDONLY) {
+        if self.mount.readonly() {
             Err(Errno::EROFS)
         } else {
             Ok(())

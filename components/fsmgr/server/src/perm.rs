@@ -60,7 +60,7 @@ pub fn may_at(path: &Path, creds: &Creds, mask: u32) -> Result<(), Errno> {
     let inode = path.inode();
     if mask & WRITE != 0
         && (inode.is_file() || inode.is_dir() || inode.is_link())
-        && path.mount.has(MountFlags::RDONLY)
+        && path.mount.readonly()
     {
         return Err(Errno::EROFS);
     }

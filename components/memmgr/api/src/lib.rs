@@ -143,5 +143,7 @@ interface! {
         43 => fn promised() -> (u64, u64);
         /// madvise(2) on behalf of another process.
         44 => fn advise(space: Space, addr: u64, len: u64, advice: u32) -> ();
+        /// Gives memory to the pages of a range that have none, up to the object's size. `ENOMEM`: some may have got it.
+        70 => fn vmo_fill(vmo: Vmo, off: u64, len: u64) -> ();
     }
 }

@@ -212,6 +212,16 @@ impl<M: Machine> MemMgrService for Server<M> {
         Ok(found.map(|page| page.saturating_mul(PAGE_SIZE).max(off)))
     }
 
+    fn vmo_fill(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<(), Errno> {
+        let end = off.checked_add(len).ok_or(Errno::EINVAL)?;
+        let core = &mut self.core;
+        let object = core.objects.get_mut(vmo.0)?;
+        for page in off / PAGE_SIZE..end.min(object.size).div_ceil(PAGE_SIZE) {
+            object.frame_or_zero(page, &mut core.pool)?;
+        }
+        Ok(())
+    }
+
     fn vmo_zero(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<(), Errno> {
         let end = off.checked_add(len).ok_or(Errno::EINVAL)?;
         let end = end.min(self.core.objects.get(vmo.0)?.size.max(off));

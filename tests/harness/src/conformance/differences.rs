@@ -56,16 +56,15 @@ impl Differences {
         })
     }
 
-    /// Compares verdicts with the reference's: a line for each case that differs or should. Those that begin with
-    /// `FAIL` are not as expected.
+    /// Compares verdicts with the reference's: one judgement for each case that differs or should.
     pub fn judge(
         &self,
         suite: &str,
         system: &str,
         reference: &Record,
         found: &Record,
-    ) -> Vec<String> {
-        let mut lines = Vec::new();
+    ) -> Vec<Judgement> {
+        let mut judgements = Vec::new();
         let extra = found
             .iter()
             .filter(|(case, _)| reference.get(case).is_none());
@@ -74,26 +73,50 @@ impl Differences {
             .chain(extra.map(|(case, _)| (case, MISSING)))
         {
             let says = found.get(case).unwrap_or(MISSING);
-            let line = match self.find(suite, system, case) {
+            let (good, text) = match self.find(suite, system, case) {
                 None if says == right => continue,
-                None => format!("FAIL {system} {suite}/{case}: {says}, where Linux says {right}"),
-                Some(entry) if says == right => format!(
-                    "FAIL {system} {suite}/{case}: {says} as on Linux, but listed as a difference ({})",
-                    entry.reason
+                None => (false, format!("{says}, where Linux says {right}")),
+                Some(entry) if says == right => (
+                    false,
+                    format!(
+                        "{says} as on Linux, but listed as a difference ({})",
+                        entry.reason
+                    ),
                 ),
-                Some(entry) if entry.verdict == says => format!(
-                    "PASS {system} {suite}/{case}: {says} as expected, where Linux says {right} ({})",
-                    entry.reason
+                Some(entry) if entry.verdict == says => (
+                    true,
+                    format!(
+                        "{says} as expected, where Linux says {right} ({})",
+                        entry.reason
+                    ),
                 ),
-                Some(entry) => format!(
-                    "FAIL {system} {suite}/{case}: {says}, where Linux says {right} and {} is expected ({})",
-                    entry.verdict, entry.reason
+                Some(entry) => (
+                    false,
+                    format!(
+                        "{says}, where Linux says {right} and {} is expected ({})",
+                        entry.verdict, entry.reason
+                    ),
                 ),
             };
-            lines.push(line);
+            judgements.push(Judgement {
+                case: case.to_owned(),
+                good,
+                text,
+            });
         }
-        lines
+        judgements
     }
+}
+
+/// What is to be said of a case.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The case.
+    pub case: String,
+    /// Whether it says what is expected.
+    pub good: bool,
+    /// What it says, and what is expected.
+    pub text: String,
 }
 
 #[cfg(test)]
@@ -132,18 +155,20 @@ mod tests {
             ("a/same", "FAIL"),
             ("a/new", "PASS"),
         ]);
-        let verdicts = |system| -> Vec<String> {
+        let verdicts = |system| -> Vec<(bool, String)> {
             list.judge("s", system, &reference, &found)
-                .iter()
-                .map(|line| line.split(':').next().unwrap().to_owned())
+                .into_iter()
+                .map(|judgement| (judgement.good, judgement.case))
                 .collect()
         };
-        let rest = ["FAIL x s/a/better", "FAIL x s/a/lost", "FAIL x s/a/new"];
+        let all = |good: [bool; 6]| -> Vec<(bool, String)> {
+            let cases = ["a/known", "a/gone", "a/one", "a/better", "a/lost", "a/new"];
+            good.into_iter().zip(cases.map(str::to_owned)).collect()
+        };
+        assert_eq!(verdicts("x"), all([true, false, true, false, false, false]));
         assert_eq!(
-            verdicts("x")[..3],
-            ["PASS x s/a/known", "FAIL x s/a/gone", "PASS x s/a/one"]
+            verdicts("y"),
+            all([true, false, false, false, false, false])
         );
-        assert_eq!(verdicts("x")[3..], rest);
-        assert_eq!(verdicts("y")[2], "FAIL y s/a/one");
     }
 }

@@ -25,6 +25,16 @@ impl Record {
         self.cases.push((name, verdict.to_owned()));
     }
 
+    /// Takes down a verdict in the place of the one the case has, if it has one.
+    pub fn replace(&mut self, case: &str, verdict: &str) {
+        let at = self.index.get(case).copied();
+        if let Some((_, old)) = at.and_then(|at| self.cases.get_mut(at)) {
+            verdict.clone_into(old);
+        } else {
+            self.put(case, verdict);
+        }
+    }
+
     /// What was said of the case.
     pub fn get(&self, case: &str) -> Option<&str> {
         self.index

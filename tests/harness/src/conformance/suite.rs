@@ -97,12 +97,17 @@ impl Prepared {
         &self.parts
     }
 
-    /// Whether the case belongs to a part that is run.
-    pub fn wants(&self, case: &str) -> bool {
-        let part = match self.suite {
+    /// The part that the case belongs to.
+    pub fn part<'a>(&self, case: &'a str) -> &'a str {
+        match self.suite {
             Suite::Busybox => case.split_once('/').map_or(case, |(applet, _)| applet),
             Suite::Ash => case,
-        };
+        }
+    }
+
+    /// Whether the case belongs to a part that is run.
+    pub fn wants(&self, case: &str) -> bool {
+        let part = self.part(case);
         self.parts.iter().any(|other| other == part)
     }
 

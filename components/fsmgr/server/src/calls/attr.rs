@@ -309,8 +309,16 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             if growth > room.min(self.mem.stats()?.free) {
                 return Err(Errno::ENOSPC);
             }
+            let old = data.size.get();
             if !mode.contains(FallocMode::KEEP_SIZE) && growth > 0 {
                 self.truncate_inode(c, inode, end)?;
+            }
+            let vmo = self.contents(inode)?;
+            if let Err(error) = self.mem.vmo_fill(vmo, offset, len) {
+                if data.size.get() > old {
+                    self.truncate_inode(c, inode, old)?;
+                }
+                return Err(no_space(error));
             }
         }
         file.path.dentry.notify(IN_MODIFY);

@@ -137,6 +137,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                 return Err(Errno::EINVAL);
             }
             at.mount.flags.set(kept);
+            if !flags.contains(MountFlags::BIND) {
+                let readonly = flags.contains(MountFlags::RDONLY);
+                at.mount.sb.readonly.set(readonly);
+            }
             if !flags.contains(MountFlags::BIND) && at.mount.sb.kind == FsKind::Tmpfs {
                 let options = self.user_text(c, data.0)?;
                 let options = TmpfsOptions::parse(&options, self.mem.stats()?.total)?;
@@ -213,6 +217,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
                     _ => 0o755,
                 });
                 let (sb, root) = self.vfs.file_system(kind, mode, self.time())?;
+                sb.readonly.set(kept.contains(MountFlags::RDONLY));
                 sb.size_limit.set(options.size.unwrap_or(u64::MAX));
                 sb.inode_limit.set(options.inodes.unwrap_or(u64::MAX));
                 root.inode.uid.set(options.uid);

@@ -194,7 +194,10 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             bsize: PAGE_SIZE as i64,
             frsize: PAGE_SIZE as i64,
             namelen: NAME_MAX as i64,
-            flags: i64::from(place.mount.flags.get().bits() & 0x50f) | ST_VALID | ST_RELATIME,
+            flags: i64::from(place.mount.flags.get().bits() & 0x50f)
+                | i64::from(place.mount.readonly())
+                | ST_VALID
+                | ST_RELATIME,
             fsid: [sb.dev as i32, 0],
             ..Statfs::default()
         };

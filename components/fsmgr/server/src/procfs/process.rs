@@ -459,12 +459,8 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
         Ok(out)
     }
 
-    fn mount_options(out: &mut Text, mount: &Mount) {
-        out.bytes(if mount.has(MountFlags::RDONLY) {
-            b"ro"
-        } else {
-            b"rw"
-        });
+    fn mount_options(out: &mut Text, mount: &Mount, readonly: bool) {
+        out.bytes(if readonly { b"ro" } else { b"rw" });
         for (flag, name) in SHOWN_FLAGS {
             if mount.has(*flag) {
                 out.bytes(name.as_bytes());
@@ -486,7 +482,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             out.bytes(b" ");
             out.escaped(&name);
             let _ = write!(out, " {} ", mount.sb.kind.name());
-            Self::mount_options(&mut out, &mount);
+            Self::mount_options(&mut out, &mount, mount.readonly());
             let limit = mount.sb.size_limit.get();
             if limit != u64::MAX {
                 let _ = write!(out, ",size={}k", limit / 1024);
@@ -524,14 +520,16 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             out.bytes(b" ");
             out.escaped(&name);
             out.bytes(b" ");
-            Self::mount_options(&mut out, &mount);
+            let readonly = mount.has(MountFlags::RDONLY);
+            Self::mount_options(&mut out, &mount, readonly);
             let _ = write!(out, " - {} ", mount.sb.kind.name());
             out.escaped(if mount.source.is_empty() {
                 b"none"
             } else {
                 &mount.source
             });
-            out.bytes(b" rw\n");
+            let readonly = mount.sb.readonly.get();
+            out.bytes(if readonly { b" ro\n" } else { b" rw\n" });
         }
         Ok(out.0)
     }

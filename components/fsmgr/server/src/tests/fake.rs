@@ -178,6 +178,9 @@ impl MemMgrService for FakeMem {
             (false, _) => Some(off.max(end)),
         })
     }
+    fn vmo_fill(&mut self, vmo: Vmo, _: u64, _: u64) -> Result<(), Errno> {
+        self.object(vmo).map(drop)
+    }
     fn vmo_zero(&mut self, vmo: Vmo, off: u64, len: u64) -> Result<(), Errno> {
         let data = self.object(vmo)?;
         let end = ((off + len) as usize).min(data.len());
