@@ -26,6 +26,8 @@ pub struct Artefacts {
     pub python: BTreeMap<String, Entry>,
     /// Debian source packages.
     pub source: BTreeMap<String, Source>,
+    /// Programs and tools that tests use, fetched when a test wants them.
+    pub program: BTreeMap<String, Program>,
 }
 
 /// What every artefact has.
@@ -52,6 +54,32 @@ pub struct Deb {
     /// The sha256 of that file.
     #[serde(rename = "file-sha256")]
     pub file_sha256: Option<String>,
+}
+
+/// A package with a program that tests use.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Program {
+    /// Name, version, hash.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Where it comes from.
+    pub from: Registry,
+    /// The file's path in the package.
+    pub file: String,
+    /// The platform tag of a wheel.
+    pub platform: Option<String>,
+}
+
+/// Where a package comes from.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Registry {
+    /// Debian's archive for arm64.
+    Deb,
+    /// Python's registry.
+    Wheel,
+    /// Node's registry.
+    Npm,
 }
 
 /// A package of the Debian system.
@@ -158,6 +186,9 @@ pub fn show(context: &Context) -> Result<bool> {
     let mut good = true;
     for (name, entry) in list.crates.iter().chain(&list.python) {
         line(name, entry);
+    }
+    for (name, program) in &list.program {
+        line(name, &program.entry);
     }
     for (name, package) in &list.debian {
         line("debian", &package.entry(name));

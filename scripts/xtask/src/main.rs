@@ -20,6 +20,7 @@ mod fuzz;
 mod licences;
 mod lint;
 mod process;
+mod programs;
 mod rootfs;
 mod run;
 mod setup;

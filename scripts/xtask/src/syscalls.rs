@@ -89,6 +89,8 @@ fn measure(context: &Context, system: &str) -> Result<bool> {
         debian_root: None,
         reference: None,
         filter: Vec::new(),
+        large: false,
+        packaged: std::collections::BTreeMap::new(),
     })?;
     let mut missing = Vec::new();
     println!("{:<24}{:>10}  errors", "call", "succeeded");

@@ -1,6 +1,7 @@
 //! The test suites without xtask around them, for work on the tests themselves:
 //! `suite debian KERNEL ROOTFS.cpio LABEL [FILTER...]` or `suite XTASK SYSTEM [FILTER...]`, from the repository's root.
 use persona_harness::{run_suite, Reference, SuiteOptions};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn main() -> anyhow::Result<()> {
@@ -20,6 +21,8 @@ fn main() -> anyhow::Result<()> {
         reference: None,
         debian_root: None,
         filter: Vec::new(),
+        large: false,
+        packaged: BTreeMap::new(),
     };
     if what == "debian" {
         options.reference = Some(Reference {

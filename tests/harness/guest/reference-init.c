@@ -116,6 +116,8 @@ int main(void)
     symlink("/proc/self/fd/2", "/dev/stderr");
     mkdir("/dev/shm", 01777);
     mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, NULL);
+    mkdir("/dev/mqueue", 01777);
+    mount("mqueue", "/dev/mqueue", "mqueue", 0, NULL);
     line = open("/dev/ttyAMA0", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (line < 0)
         return 1;

@@ -8,6 +8,7 @@
 //!
 //! The suites:
 //! - `abi`: the static Linux program built from `tests/abi`, which holds many cases;
+//! - `programs`: real programs as packaged, and programs of our own in C and Go, run by the scripts of `tests/programs`;
 //! - `script`: the shell scripts of `tests/system/scripts`, their outputs compared to those recorded on Debian's kernel;
 //! - `dynamic`: the scripts and Python programs of `tests/dynamic`, by Debian's dynamically linked programs;
 //! - `run`: what the command `run` promises: statuses, pipes, flags;
@@ -25,6 +26,7 @@ mod conformance;
 mod coverage;
 mod expectations;
 mod fuzz;
+mod own;
 mod persona;
 mod process;
 mod programs;
@@ -48,7 +50,8 @@ use expectations::Expectations;
 use programs::Programs;
 use report::Report;
 use script::Scripts;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// What to run, and where things are.
 #[derive(Clone, Debug)]
@@ -67,6 +70,19 @@ pub struct SuiteOptions {
     pub debian_root: Option<PathBuf>,
     /// Run only cases whose `suite/name` contains one of these; empty means all.
     pub filter: Vec<String>,
+    /// Run the cases that need much to be downloaded, or much time, as well.
+    pub large: bool,
+    /// The files that [`wanted_programs`] asked for, by name, or why one could not be had.
+    pub packaged: BTreeMap<String, Result<PathBuf, String>>,
+}
+
+/// The names of the packaged programs and tools (`[program.NAME]` in `images/artefacts.toml`) that the cases need.
+///
+/// # Errors
+/// When a test cannot be read.
+pub fn wanted_programs(root: &Path, filter: &[String], large: bool) -> Result<BTreeSet<String>> {
+    let scripts = Scripts::programs(root, large)?.wanted(|case| report::wants(filter, case));
+    Ok(own::packaged(scripts))
 }
 
 /// Runs all suites on all systems, printing one line a case to standard output.
@@ -77,15 +93,22 @@ pub struct SuiteOptions {
 pub fn run_suite(options: &SuiteOptions) -> Result<Summary> {
     let programs = Programs::build(&options.root, &options.target)?;
     let expectations = Expectations::load(&options.root.join("tests/expectations"))?;
-    let mut suites = vec![Scripts::SYSTEM];
-    suites.extend(options.debian_root.as_deref().map(Scripts::dynamic));
+    let root = options.root.as_path();
+    let mut suites = vec![Scripts::system(root)?];
+    if let Some(archive) = &options.debian_root {
+        suites.push(Scripts::dynamic(root, archive)?);
+    }
+    let real = Scripts::programs(root, options.large)?;
+    let wanted = real.wanted(|case| report::wants(&options.filter, case));
+    let packaged = own::add(root, &options.target, &options.packaged, &wanted);
+    suites.push(real);
     let mut summary = Summary::default();
     if let Some(reference) = &options.reference {
         let runner = DebianLinux::new(reference, &programs.reference_init, &options.target)?;
         let mut report = Report::new("debian", &expectations, &options.filter);
         abi::run(&runner, &programs, &mut report)?;
         for suite in &suites {
-            suite.run(&runner, &options.root, true, &mut report)?;
+            suite.run(&runner, &packaged, true, &mut report)?;
         }
         cli::run(&runner, &programs, &mut report)?;
         report
@@ -98,7 +121,7 @@ pub fn run_suite(options: &SuiteOptions) -> Result<Summary> {
         let mut report = Report::new(system, &expectations, &options.filter);
         abi::run(&runner, &programs, &mut report)?;
         for suite in &suites {
-            suite.run(&runner, &options.root, false, &mut report)?;
+            suite.run(&runner, &packaged, false, &mut report)?;
         }
         cli::run(&runner, &programs, &mut report)?;
         session::run(&runner, &mut report)?;

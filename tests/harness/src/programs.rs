@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 /// The compiler that is used, from Debian's package gcc-aarch64-linux-gnu (with libc6-dev-arm64-cross).
-const COMPILER: &str = "aarch64-linux-gnu-gcc";
+pub const COMPILER: &str = "aarch64-linux-gnu-gcc";
 
 /// What was built.
 #[derive(Clone, Debug)]
@@ -47,18 +47,21 @@ impl Programs {
             &programs.abi,
             &abi_sources,
             &[&flags[..], &["-static"]].concat(),
+            &[],
         )?;
         compile(
             &programs.abi_pie,
             &abi_sources,
             &[&flags[..], &["-static-pie", "-fPIE"]].concat(),
+            &[],
         )?;
         compile(
             &programs.stress,
             &sources(&root.join("tests/stress/src"))?,
             &[&flags[..], &["-static"]].concat(),
+            &[],
         )?;
-        compile(&programs.reference_init, &init, &["-O1", "-static"])?;
+        compile(&programs.reference_init, &init, &["-O1", "-static"], &[])?;
         let generated = out.join("fuzz-table");
         let header = generated.join("table.h");
         fs::create_dir_all(&generated)
@@ -70,7 +73,12 @@ impl Programs {
         let mut fuzz_sources = sources(&root.join("tests/fuzz/src"))?;
         fuzz_sources.push(header);
         let include = format!("-I{}", generated.display());
-        compile(&programs.fuzz, &fuzz_sources, &["-O1", "-static", &include])?;
+        compile(
+            &programs.fuzz,
+            &fuzz_sources,
+            &["-O1", "-static", &include],
+            &[],
+        )?;
         Ok(programs)
     }
 }
@@ -97,7 +105,7 @@ pub fn foreign(program: &Path, file: &Path) -> Result<()> {
 }
 
 /// The files of a folder, sorted.
-fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .with_context(|| format!("reading {}", folder.display()))?
         .flatten()
@@ -111,7 +119,13 @@ fn changed(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|data| data.modified()).ok()
 }
 
-fn compile(program: &Path, files: &[PathBuf], flags: &[&str]) -> Result<()> {
+/// Compiles `files` into `program` if one of them is newer; `flags` stand before them, `libraries` behind.
+pub fn compile(
+    program: &Path,
+    files: &[PathBuf],
+    flags: &[&str],
+    libraries: &[&str],
+) -> Result<()> {
     let newest = files.iter().filter_map(|file| changed(file)).max();
     if changed(program).is_some_and(|built| newest.is_some_and(|newest| built > newest)) {
         return Ok(());
@@ -137,6 +151,7 @@ fn compile(program: &Path, files: &[PathBuf], flags: &[&str]) -> Result<()> {
             file.extension()
                 .is_some_and(|extension| extension == "c" || extension == "S")
         }))
+        .args(libraries)
         .output()
         .with_context(|| format!("starting {COMPILER} (package gcc-aarch64-linux-gnu)"))?;
     if !output.status.success() {

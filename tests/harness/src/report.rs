@@ -38,6 +38,11 @@ impl Summary {
     }
 }
 
+/// Whether the filter lets the case (as `suite/name`) through.
+pub fn wants(filter: &[String], case: &str) -> bool {
+    filter.is_empty() || filter.iter().any(|part| case.contains(part.as_str()))
+}
+
 /// The results of one system.
 pub struct Report<'a> {
     system: String,
@@ -65,7 +70,7 @@ impl<'a> Report<'a> {
 
     /// Whether the case (as `suite/name`) is to be run.
     pub fn wants(&self, case: &str) -> bool {
-        self.filter.is_empty() || self.filter.iter().any(|part| case.contains(part.as_str()))
+        wants(self.filter, case)
     }
 
     /// Whether everything is to be run.

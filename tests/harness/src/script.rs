@@ -1,151 +1,299 @@
 //! Scripts whose output must be what Debian's kernel gives: for busybox's shell, and for Debian's own programs.
 //!
-//! All scripts of a suite run in one boot, each in a fresh folder with its two outputs as one stream. What they printed,
-//! and their status as the last line, is compared to the file of the same name in the suite's folder `expected`, which a
-//! run on the reference system wrote.
+//! A suite's scripts run in one boot (one for each size of memory they want), each in a fresh folder with its two outputs
+//! as one stream. What they printed, and their status as the last line, is compared to the file of the same name in the
+//! suite's `expected` folder, which a run on the reference system wrote.
+//!
+//! Comments at the top of a script say what it needs (see [`Script`]).
 
 use crate::report::{Report, Verdict};
 use crate::runner::{RunSpec, Runner};
 use anyhow::{Context as _, Result};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const GUEST_FOLDER: &str = "/tests/scripts";
+/// Where a script's programs are in the guest.
+const GUEST_PROGRAMS: &str = "/usr/bin";
 /// How often a system may be booted again after a script that ended it.
 const BOOTS: usize = 6;
 
 const DRIVER: &str = r#"
-for path in "$@"; do
+for entry in "$@"; do
+    limit=${entry%%:*}; entry=${entry#*:}; shell=${entry%%:*}; path=${entry#*:}
     name=${path##*/}; name=${name%.*}
     mkdir -p "/tmp/s.$name"; cd "/tmp/s.$name"
     echo "@@BEGIN $name"
-    timeout -s KILL @LIMIT@ @SHELL@ "$path" </dev/null 2>&1
+    timeout -s KILL "$limit" $shell "$path" </dev/null 2>&1
     status=$?; echo; echo "@@END $name $status"
 done
 echo @@DONE
 "#;
 
-/// A suite of scripts.
-#[derive(Clone, Copy, Debug)]
-pub struct Scripts<'a> {
-    /// Its name.
-    pub suite: &'a str,
-    /// Where `scripts/` and `expected/` are, in the repository.
-    pub folder: &'a str,
-    /// What runs a script; empty where they are programs.
-    pub shell: &'a str,
+/// Programs by the name a script asks for, or why there is none.
+pub type Programs = BTreeMap<String, Result<PathBuf, String>>;
+
+/// A suite: a folder of scripts.
+pub struct Scripts {
+    /// What its cases begin with.
+    suite: &'static str,
+    scripts: Vec<Script>,
+    expected: PathBuf,
     /// The tree to lay over the root.
-    pub rootfs: Option<&'a Path>,
-    /// How long one script may take in the guest, in seconds.
-    pub limit: u64,
+    rootfs: Option<PathBuf>,
 }
 
-impl Scripts<'_> {
-    /// Those for the shell of every root.
-    pub const SYSTEM: Scripts<'static> = Scripts {
-        suite: "script",
-        folder: "tests/system",
-        shell: "sh",
-        rootfs: None,
-        limit: 60,
-    };
+/// One script and what the comments at its top (`# key: value`) say:
+/// - `programs`: the programs it runs, which it finds on its path;
+/// - `shell`: the program that runs it;
+/// - `memory`: the size of the machine's memory (512M);
+/// - `limit`: how long it may take, in seconds;
+/// - `large`: with any value, that it is run when large ones are asked for only.
+struct Script {
+    path: PathBuf,
+    name: String,
+    programs: Vec<String>,
+    shell: String,
+    memory: String,
+    limit: u64,
+    large: bool,
+}
 
-    /// Those for Debian's programs, which are in `archive`.
-    pub fn dynamic(archive: &Path) -> Scripts<'_> {
-        Scripts {
-            suite: "dynamic",
-            folder: "tests/dynamic",
-            shell: "",
-            rootfs: Some(archive),
-            limit: 150,
+impl Script {
+    /// Reads one; `shell` and `limit` are the suite's own.
+    fn read(path: &Path, shell: &str, limit: u64) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let said = |key: &str| -> Option<&str> {
+            text.lines()
+                .take_while(|line| line.starts_with('#'))
+                .find_map(|line| {
+                    line.strip_prefix("# ")?
+                        .strip_prefix(key)?
+                        .strip_prefix(": ")
+                })
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            name: path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            programs: said("programs")
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            shell: said("shell").unwrap_or(shell).to_owned(),
+            memory: said("memory").unwrap_or("512M").to_owned(),
+            limit: match said("limit") {
+                Some(text) => text
+                    .parse()
+                    .with_context(|| format!("{}: `limit: {text}`", path.display()))?,
+                None => limit,
+            },
+            large: said("large").is_some(),
+        })
+    }
+}
+
+impl Scripts {
+    /// Those for the shell of every root.
+    pub fn system(root: &Path) -> Result<Self> {
+        Self::load(
+            "script",
+            &root.join("tests/system"),
+            ("sh", 60),
+            false,
+            None,
+        )
+    }
+
+    /// Those for Debian's programs, which are in `archive`; they are programs themselves.
+    pub fn dynamic(root: &Path, archive: &Path) -> Result<Self> {
+        let folder = root.join("tests/dynamic");
+        Self::load("dynamic", &folder, ("", 150), false, Some(archive))
+    }
+
+    /// Those that run packaged programs; `large` says whether large ones are run.
+    pub fn programs(root: &Path, large: bool) -> Result<Self> {
+        Self::load(
+            "programs",
+            &root.join("tests/programs"),
+            ("sh", 60),
+            large,
+            None,
+        )
+    }
+
+    fn load(
+        suite: &'static str,
+        folder: &Path,
+        (shell, limit): (&str, u64),
+        large: bool,
+        rootfs: Option<&Path>,
+    ) -> Result<Self> {
+        let scripts = folder.join("scripts");
+        let mut paths: Vec<PathBuf> = fs::read_dir(&scripts)
+            .with_context(|| format!("reading {}", scripts.display()))?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        paths.sort();
+        let mut scripts = Vec::new();
+        for path in paths {
+            let script = Script::read(&path, shell, limit)?;
+            if large || !script.large {
+                scripts.push(script);
+            }
         }
+        Ok(Self {
+            suite,
+            scripts,
+            expected: folder.join("expected"),
+            rootfs: rootfs.map(Path::to_owned),
+        })
+    }
+
+    /// The programs that the scripts matching `wanted` ask for.
+    pub fn wanted(&self, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        self.scripts
+            .iter()
+            .filter(|script| wanted(&self.case(&script.name)))
+            .flat_map(|script| script.programs.iter().cloned())
+            .collect()
     }
 
     fn case(&self, name: &str) -> String {
         format!("{}/{name}", self.suite)
     }
 
-    /// The scripts that are wanted.
-    fn wanted(&self, root: &Path, report: &Report) -> Result<Vec<PathBuf>> {
-        let folder = root.join(self.folder).join("scripts");
-        let mut scripts: Vec<PathBuf> = fs::read_dir(&folder)
-            .with_context(|| format!("reading {}", folder.display()))?
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| report.wants(&self.case(&name(path))))
-            .collect();
-        scripts.sort();
-        Ok(scripts)
-    }
-
-    /// What runs these scripts.
-    fn spec(&self, scripts: &[PathBuf]) -> RunSpec {
-        let driver = DRIVER
-            .replace("@LIMIT@", &self.limit.to_string())
-            .replace("@SHELL@", self.shell);
-        let mut argv = vec![
-            "sh".to_owned(),
-            "-c".to_owned(),
-            driver,
-            "driver".to_owned(),
-        ];
-        argv.extend(scripts.iter().map(|path| guest(path)));
-        let mut spec = RunSpec::new(argv).seconds(900);
-        spec.silence = Duration::from_secs(self.limit + 20);
-        spec.rootfs.extend(self.rootfs.map(Path::to_owned));
-        for path in scripts {
-            spec = spec.add(path, &guest(path));
-        }
-        spec
-    }
-
     /// Runs the wanted scripts; with `record`, writes what they print as what is expected.
     pub fn run(
         &self,
         runner: &dyn Runner,
-        root: &Path,
+        programs: &Programs,
         record: bool,
         report: &mut Report,
     ) -> Result<()> {
-        let expected = root.join(self.folder).join("expected");
-        let mut scripts = self.wanted(root, report)?;
-        for _ in 0..BOOTS {
-            if scripts.is_empty() {
-                break;
+        let mut groups: BTreeMap<&str, Vec<&Script>> = BTreeMap::new();
+        for script in &self.scripts {
+            let case = self.case(&script.name);
+            if !report.wants(&case) {
+                continue;
             }
-            let outcome = runner.run(&self.spec(&scripts))?;
-            let (results, unfinished) = parse(&outcome.stdout);
-            for (name, got) in &results {
-                let file = expected.join(format!("{name}.out"));
-                let verdict = if record {
-                    fs::create_dir_all(&expected)?;
-                    fs::write(&file, got).with_context(|| format!("writing {}", file.display()))?;
-                    Verdict::Pass
-                } else {
-                    compare(&file, got)
-                };
-                report.result(&self.case(name), verdict);
+            let missing = script
+                .programs
+                .iter()
+                .find_map(|name| match programs.get(name) {
+                    Some(Ok(_)) => None,
+                    Some(Err(why)) => Some(format!("{name} is missing: {why}")),
+                    None => Some(format!("{name} is not known")),
+                });
+            match missing {
+                Some(why) => report.result(&case, Verdict::Fail(why)),
+                None => groups.entry(&script.memory).or_default().push(script),
             }
-            let failed = match unfinished {
-                Some(name) => name,
-                None if results.len() == scripts.len() => break,
-                None => match scripts
-                    .iter()
-                    .map(|path| name(path))
-                    .find(|name| !report.has(&self.case(name)))
+        }
+        for (memory, scripts) in groups {
+            group(runner, self, programs, memory, scripts, record, report)?;
+        }
+        Ok(())
+    }
+}
+
+fn spec(suite: &Scripts, memory: &str, scripts: &[&Script], programs: &Programs) -> RunSpec {
+    let guest = |script: &Script| {
+        let name = script.path.file_name().unwrap_or_default();
+        format!("{GUEST_FOLDER}/{}", name.to_string_lossy())
+    };
+    let mut argv = vec![
+        "sh".to_owned(),
+        "-c".to_owned(),
+        DRIVER.to_owned(),
+        "driver".to_owned(),
+    ];
+    argv.extend(
+        scripts
+            .iter()
+            .map(|script| format!("{}:{}:{}", script.limit, script.shell, guest(script))),
+    );
+    let longest = scripts.iter().map(|script| script.limit).max().unwrap_or(0);
+    let mut spec = RunSpec::new(argv).seconds(900);
+    spec.silence = Duration::from_secs(longest + 20);
+    spec.mem = Some(memory.to_owned());
+    spec.rootfs.extend(suite.rootfs.clone());
+    for script in scripts {
+        spec = spec.add(&script.path, &guest(script));
+    }
+    let needed: BTreeSet<&String> = scripts.iter().flat_map(|script| &script.programs).collect();
+    for name in needed {
+        if let Some(Ok(path)) = programs.get(name) {
+            spec = spec.add(path, &format!("{GUEST_PROGRAMS}/{name}"));
+        }
+    }
+    spec
+}
+
+/// Runs scripts that want the same memory.
+fn group(
+    runner: &dyn Runner,
+    suite: &Scripts,
+    programs: &Programs,
+    memory: &str,
+    mut scripts: Vec<&Script>,
+    record: bool,
+    report: &mut Report,
+) -> Result<()> {
+    for _ in 0..BOOTS {
+        if scripts.is_empty() {
+            break;
+        }
+        let outcome = runner.run(&spec(suite, memory, &scripts, programs))?;
+        let (results, unfinished) = parse(&outcome.stdout);
+        for (name, got) in &results {
+            let file = suite.expected.join(format!("{name}.out"));
+            let verdict = if record {
+                fs::create_dir_all(&suite.expected)?;
+                fs::write(&file, got).with_context(|| format!("writing {}", file.display()))?;
+                match String::from_utf8_lossy(got)
+                    .lines()
+                    .find(|line| line.starts_with("FAIL "))
                 {
-                    Some(name) => name,
-                    None => break,
-                },
+                    Some(line) => Verdict::Fail(format!("a program says {line:?}")),
+                    None => Verdict::Pass,
+                }
+            } else {
+                compare(&file, got)
             };
-            let why = format!(
-                "the system ended in it: {}; {}",
-                outcome.end,
-                outcome.complaint()
-            );
-            report.result(&self.case(&failed), Verdict::Fail(why));
-            scripts.retain(|path| !report.has(&self.case(&name(path))));
+            report.result(&suite.case(name), verdict);
+        }
+        let failed = match unfinished {
+            Some(name) => name,
+            None if results.len() == scripts.len() => break,
+            None => match scripts
+                .iter()
+                .find(|script| !report.has(&suite.case(&script.name)))
+            {
+                Some(script) => script.name.clone(),
+                None => break,
+            },
+        };
+        let why = format!(
+            "the system ended in it: {}; {}",
+            outcome.end,
+            outcome.complaint()
+        );
+        report.result(&suite.case(&failed), Verdict::Fail(why));
+        scripts.retain(|script| !report.has(&suite.case(&script.name)));
+    }
+    for script in scripts {
+        let case = suite.case(&script.name);
+        if !report.has(&case) {
+            report.result(&case, Verdict::Fail("not reached".to_owned()));
         }
         for path in scripts {
             if !report.has(&self.case(&name(&path))) {
@@ -163,13 +311,6 @@ impl Scripts<'_> {
 fn guest(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default();
     format!("{GUEST_FOLDER}/{}", file.to_string_lossy())
-}
-
-fn name(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 fn compare(file: &Path, got: &[u8]) -> Verdict {

@@ -7,10 +7,10 @@ use crate::build::{self, Profile};
 use crate::context::Context;
 use crate::process::shown;
 use crate::toolchain::clean_cargo;
-use crate::{debian_root, fetch, licences, lint, rootfs, run, setup};
+use crate::{debian_root, fetch, licences, lint, programs, rootfs, run, setup};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use persona_harness::{run_suite, Reference, SuiteOptions};
+use persona_harness::{run_suite, wanted_programs, Reference, SuiteOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -31,6 +31,9 @@ pub struct TestArgs {
     /// Runs the system tests on Debian's own kernel as well and records what it says as the reference
     #[arg(long)]
     pub reference: bool,
+    /// Runs the cases with large programs as well, for which some 250 MB are downloaded
+    #[arg(long)]
+    pub large: bool,
 }
 
 /// How many cases went which way.
@@ -110,6 +113,8 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
         } else {
             None
         };
+        let wanted = wanted_programs(&context.root, &options.filter, options.large)?;
+        let packaged = programs::fetch(context, &ready.python, &wanted)?;
         let summary = run_suite(&SuiteOptions {
             root: context.root.clone(),
             target: context.target.clone(),
@@ -119,6 +124,8 @@ pub fn test(context: &Context, options: &TestArgs) -> Result<bool> {
             reference,
             debian_root,
             filter: options.filter.clone(),
+            large: options.large,
+            packaged,
         })?;
         count.passed += summary.passed;
         count.failed += summary.failed;

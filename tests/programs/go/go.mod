@@ -1,0 +1,3 @@
+module persona.test/gotests
+
+go 1.19

@@ -1,0 +1,5 @@
+# Our own Go program: goroutines, timers, files, subprocesses, signals, sockets, faults.
+# programs: gotests
+# memory: 1G
+# limit: 240
+gotests
