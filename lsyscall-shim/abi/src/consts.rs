@@ -211,3 +211,5 @@ pub const SOCK_CLOEXEC: u32 = 0o2000000;
 pub const HWCAP_FP: u64 = 1;
 /// ARM64 HWCAP bits: Advanced SIMD.
 pub const HWCAP_ASIMD: u64 = 2;
+/// ARM64 HWCAP bits: programs may read the processor's identification registers.
+pub const HWCAP_CPUID: u64 = 1 << 11;

@@ -3,9 +3,10 @@
 use fsmgr_api::{FsMgr, TakenSignal, Target, NEW_NAME};
 use lsyscall_abi::signal::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
 use lsyscall_abi::{SigSet, Signal, ThreadIdx};
-use memmgr_api::{FaultKind, MemEvent, MemMgr};
+use memmgr_api::{FaultKind, MemEvent, MemMgr, Space, UserMemory};
 
 use crate::exec::comm_of;
+use crate::idregs;
 use crate::machine::Machine;
 use crate::signal::Info;
 use crate::state::{ProcIdx, State};
@@ -51,10 +52,21 @@ impl<P: Parts> ProcMgr<P> {
             State::Shim(_) => return self.exit_process(p, signal),
             State::Held | State::Parked(_) | State::Entering(..) => return,
         };
-        let regs = self.machine.read(t);
+        let mut regs = self.machine.read(t);
         if event.pc != 0 && regs.pc != event.pc {
             // A signal came first. If the thread comes back to that instruction, it faults again.
             return;
+        }
+        if event.kind == FaultKind::Illegal {
+            let instruction = self.mem.read_u32(Space::Thread(t), regs.pc);
+            if instruction.is_ok_and(|instruction| idregs::emulate(instruction, &mut regs)) {
+                // A stopped thread comes back to it.
+                if !stopped {
+                    self.set_state(t, State::Held);
+                    self.enter_user(t, regs, None);
+                }
+                return;
+            }
         }
         if let Some(thread) = self.thread_mut(t) {
             thread.fault = (event.addr, event.esr);

@@ -15,6 +15,7 @@ mod cpu_clock;
 mod events;
 mod exec;
 mod exit;
+mod idregs;
 mod init;
 mod limits;
 mod load;

@@ -195,7 +195,7 @@ impl<M: Memory, C: Console> FsMgr<M, C> {
             }
             SysFile::Cmdline => "\n",
             SysFile::Cpuinfo => {
-                "processor\t: 0\nBogoMIPS\t: 125.00\nFeatures\t: fp asimd\n\
+                "processor\t: 0\nBogoMIPS\t: 125.00\nFeatures\t: fp asimd cpuid\n\
                  CPU architecture: 8\n\n"
             }
             SysFile::Devices => {

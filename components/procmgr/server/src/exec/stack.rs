@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use lsyscall_abi::consts::{HWCAP_ASIMD, HWCAP_FP, USER_HZ};
+use lsyscall_abi::consts::{HWCAP_ASIMD, HWCAP_CPUID, HWCAP_FP, USER_HZ};
 use lsyscall_abi::Errno;
 use memmgr_api::{
     MapRequest, Memory, Mm, Placement, Space, PAGE_SIZE, PROT_READ, PROT_WRITE, STACK_TOP,
@@ -121,7 +121,7 @@ fn compose(top: u64, path: &[u8], strings: &Strings, auxv: &Auxv) -> (Vec<u8>, L
     let random = platform - 16;
     let aux = [
         (AT_SYSINFO_EHDR, memmgr_api::SHIM_BASE + lsyscall_shim::VDSO),
-        (AT_HWCAP, HWCAP_FP | HWCAP_ASIMD),
+        (AT_HWCAP, HWCAP_FP | HWCAP_ASIMD | HWCAP_CPUID),
         (AT_PAGESZ, PAGE_SIZE),
         (AT_CLKTCK, USER_HZ),
         (AT_PHDR, auxv.phdr),

@@ -259,6 +259,25 @@ fn the_greediest_ends_when_memory_does() {
 }
 
 #[test]
+fn identification_registers_can_be_read() {
+    let mut system = System::new();
+    let t = system.fork(INIT);
+    system.handle(t, SIGUSR1, H1, 0, 0);
+    // mrs x9, ID_AA64PFR0_EL1; then an instruction that does not exist.
+    system.poke_words(t, DATA, &[0xd538_0409]);
+    system.world(|w| w.tcb(t).regs.pc = DATA);
+    let before = system.regs(t);
+    system.fault(t, FaultKind::Illegal, DATA);
+    assert!(system.runs(t));
+    let after = system.regs(t);
+    assert_eq!((after.x[9], after.pc), (0x11, DATA + 4));
+    assert_eq!((after.sp, after.x[8]), (before.sp, before.x[8]));
+    let pid = system.pid(t);
+    system.fault(t, FaultKind::Illegal, DATA + 4);
+    assert_eq!(system.wait(INIT, pid, 0), (pid, 4));
+}
+
+#[test]
 fn faults_cannot_be_escaped() {
     let mut system = System::new();
     for ignored in [false, true] {
