@@ -15,6 +15,8 @@ const KEEP: usize = 4;
 pub(super) const HEAP_STEP: u64 = 128;
 /// Heap bytes for the records of one frame: here 4 and a share of a group's, in the pool 4.
 const RECORD: u64 = 9;
+/// Heap bytes for the slot of one of the archive's frames: its link, and a share of its group's number.
+const SLOT: u64 = 5;
 
 impl Sel4 {
     /// Sees to heap for the records of all frames there can be, and to slots for the domain.
@@ -22,7 +24,11 @@ impl Sel4 {
         let archive = self.memory.initrd.map_or(0, |(start, end)| end - start);
         let most = (self.ram.free() + archive) / PAGE as u64 + u64::from(GROUP);
         let most = most.min(self.window.frames());
-        while self.heap_free() < most.saturating_mul(RECORD) as usize + HEAP_LOW {
+        // What the domain was given at its start is for the others in it: the records come on top.
+        let given = self.heap_free().max(HEAP_LOW);
+        let slots = (archive / PAGE as u64).saturating_mul(SLOT);
+        let records = most.saturating_mul(RECORD).saturating_add(slots) as usize;
+        while self.heap_free() < records.saturating_add(given) {
             if !self.grow_own_heap() {
                 break;
             }
