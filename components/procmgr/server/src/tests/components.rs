@@ -221,6 +221,10 @@ macro_rules! uncalled {
 }
 
 impl MemMgr for Fake {
+    fn vmo_fill(&self, _: Vmo, _: u64, _: u64) -> Result<(), Errno> {
+        Err(Errno::ENOSYS)
+    }
+
     fn mm_create(&self) -> Result<(Mm, Cap), Errno> {
         let mut w = self.0.borrow_mut();
         w.fails("mm_create")?;
