@@ -327,6 +327,7 @@ mod tests {
             (NODES, "node"),
             (NODE0, "node0"),
             (CLASS, "class"),
+            (SYSV, "sysvipc"),
         ];
         for (index, name) in names {
             let entry = &TREE[usize::from(index)];
