@@ -226,7 +226,12 @@ fn construct(
         };
         writeln!(out, "                {port}: {value},")?;
     }
-    writeln!(out, "            }},\n        )\n    }});")
+    writeln!(out, "            }},\n        )\n    }});")?;
+    // From here on the memory manager sees to the heap of its own domain, for those that are made after it too.
+    if decl.provides.iter().any(|port| port.ty.value == "MemMgr") {
+        writeln!(out, "    rt.heap_of(&{name});")?;
+    }
+    Ok(())
 }
 
 fn serve(model: &Model<'_>, layout: &DomainLayout, out: &mut String) -> Result {

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt::Display;
 
-use persona_component::{BootArgs, BootMemory, Dataport, Env, EnvParts, Ram, Replies, Slots, Wake};
+use persona_component::{
+    BootArgs, BootMemory, Component, Dataport, Env, EnvParts, HeapHook, Ram, Replies, Slots, Wake,
+};
 use persona_ipc::{Message, Shared};
 use persona_plan::startup::View;
 use sel4::cap::{CNode, Notification};
@@ -113,6 +115,20 @@ impl Runtime {
         self.grower.replace(Some(remote.clone()));
         crate::heap::grow_with(Box::leak(Box::new(move |bytes| {
             crate::serve::grow_from(&remote, bytes as u64)
+        })));
+    }
+
+    /// Lets the heap of this domain grow by the memory manager that it hosts.
+    pub fn heap_of<C: Component + 'static>(&self, memmgr: &Shared<C>) {
+        let memmgr = memmgr.clone();
+        crate::heap::grow_with(Box::leak(Box::new(move |bytes| {
+            let wanted = DomainHeap.free() + bytes;
+            let mut more = true;
+            while more && DomainHeap.free() < wanted {
+                // While the manager is at work itself there is none.
+                more = memmgr.try_server().is_some_and(|mut m| m.grow_heap());
+            }
+            more
         })));
     }
 

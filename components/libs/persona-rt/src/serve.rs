@@ -15,7 +15,6 @@ use crate::remote::{self, Remote};
 use crate::replies::ReplySlots;
 use crate::runtime::Runtime;
 use crate::trace::Tracer;
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use lsyscall_trace::UserReader;
 
@@ -35,19 +34,11 @@ const HEAP_STEP: u64 = 256 << 10;
 pub trait Entries {
     /// Runs `f` on the component.
     fn with(&self, f: &mut dyn FnMut(&mut dyn Component));
-    /// Runs `f` on the component unless it is running already.
-    fn try_with(&self, f: &mut dyn FnMut(&mut dyn Component));
 }
 
 impl<C: Component> Entries for Shared<C> {
     fn with(&self, f: &mut dyn FnMut(&mut dyn Component)) {
         f(&mut *self.server());
-    }
-
-    fn try_with(&self, f: &mut dyn FnMut(&mut dyn Component)) {
-        if let Some(mut server) = self.try_server() {
-            f(&mut *server);
-        }
     }
 }
 
@@ -118,20 +109,6 @@ impl Runtime {
             .components
             .iter()
             .position(|c| c.kind == table::Component::Memmgr.name());
-        if let Some(component) = faults.and_then(|index| hosted.components.get(index)) {
-            let entries: &dyn Entries = component.entries;
-            // SAFETY: `serve` never returns, so what it borrows stays for the rest of the run.
-            let entries: &'static dyn Entries = unsafe { core::mem::transmute(entries) };
-            crate::heap::grow_with(Box::leak(Box::new(move |bytes| {
-                let before = DomainHeap.free();
-                let mut more = true;
-                while more && DomainHeap.free() < before + bytes {
-                    more = false;
-                    entries.try_with(&mut |c| more = c.grow_heap());
-                }
-                more
-            })));
-        }
         let mut state = Loop {
             rt: &self,
             components: hosted.components,

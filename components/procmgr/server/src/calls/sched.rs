@@ -192,7 +192,6 @@ impl<P: Parts> ProcMgr<P> {
             priority: priority as i32,
             nice: (nice as i32).clamp(-20, 19),
             reset_on_fork: flags & FLAG_RESET_ON_FORK != 0,
-            ..before
         };
         if flags & FLAG_KEEP_POLICY != 0 {
             wanted.policy = before.policy;
