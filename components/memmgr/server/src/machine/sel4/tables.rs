@@ -106,7 +106,10 @@ impl Sel4 {
             };
             let key = level_index(level) as u8;
             let last = (end / span * span).saturating_sub(span);
-            while first <= last {
+            if first > last {
+                continue;
+            }
+            loop {
                 let Some(record) = self.spaces.get_mut(space as usize) else {
                     return;
                 };
