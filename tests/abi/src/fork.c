@@ -322,9 +322,12 @@ CASE(wait, null_status_and_rusage)
 
 CASE(wait, stopped_and_continued)
 {
+    volatile int *told = shared_page();
     pid_t pid = xfork();
     if (pid == 0) {
         raise(SIGSTOP);
+        /* Its end would take the place of the news that it goes on. */
+        await(told);
         _exit(6);
     }
     int status;
@@ -337,6 +340,7 @@ CASE(wait, stopped_and_continued)
     CHECK_EQ(waitpid(pid, &status, WCONTINUED), pid);
     CHECK(WIFCONTINUED(status));
     CHECK_EQ(status, 0xffff);
+    *told = 1;
     CHECK_EQ(child_status(pid), 6 << 8);
 }
 

@@ -13,6 +13,8 @@ struct Heap {
     /// What lies below is never cut.
     floor: Cell<u64>,
     grow: Cell<Option<Grow>>,
+    /// With less than this many bytes free it grows although there is room.
+    low: Cell<usize>,
     growing: Cell<bool>,
 }
 
@@ -29,6 +31,7 @@ static HEAP: Heap = Heap {
     limit: Cell::new(0),
     floor: Cell::new(0),
     grow: Cell::new(None),
+    low: Cell::new(0),
     growing: Cell::new(false),
 };
 
@@ -37,7 +40,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: this function's own contract.
         let block = unsafe { self.take(layout) };
-        if !block.is_null() || self.growing.get() {
+        if self.growing.get() || (!block.is_null() && DomainHeap.free() >= self.low.get()) {
             return block;
         }
         let Some(grow) = self.grow.get() else {
@@ -47,7 +50,7 @@ unsafe impl GlobalAlloc for Heap {
         self.growing.set(true);
         let grown = grow(layout.size() + layout.align());
         self.growing.set(false);
-        if grown {
+        if grown && block.is_null() {
             // SAFETY: this function's own contract.
             unsafe { self.take(layout) }
         } else {
@@ -77,8 +80,9 @@ impl Heap {
     }
 }
 
-/// From now on a heap that is full grows by `grow`.
-pub fn grow_with(grow: Grow) {
+/// From now on a heap that is full, or has less than `low` bytes free, grows by `grow`.
+pub fn grow_with(low: usize, grow: Grow) {
+    HEAP.low.set(low);
     HEAP.grow.set(Some(grow));
 }
 

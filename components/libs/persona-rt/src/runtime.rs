@@ -113,23 +113,30 @@ impl Runtime {
     pub fn heap_from(&self, endpoint: u64) {
         let remote = self.remote(endpoint);
         self.grower.replace(Some(remote.clone()));
-        crate::heap::grow_with(Box::leak(Box::new(move |bytes| {
-            crate::serve::grow_from(&remote, bytes as u64)
-        })));
+        crate::heap::grow_with(
+            0,
+            Box::leak(Box::new(move |bytes| {
+                crate::serve::grow_from(&remote, bytes as u64)
+            })),
+        );
     }
 
     /// Lets the heap of this domain grow by the memory manager that it hosts.
     pub fn heap_of<C: Component + 'static>(&self, memmgr: &Shared<C>) {
         let memmgr = memmgr.clone();
-        crate::heap::grow_with(Box::leak(Box::new(move |bytes| {
-            let wanted = DomainHeap.free() + bytes;
-            let mut more = true;
-            while more && DomainHeap.free() < wanted {
-                // While the manager is at work itself there is none.
-                more = memmgr.try_server().is_some_and(|mut m| m.grow_heap());
-            }
-            more
-        })));
+        // The manager cannot grow the heap for itself while it is at work, so the others must leave it some.
+        crate::heap::grow_with(
+            crate::serve::HEAP_LOW,
+            Box::leak(Box::new(move |bytes| {
+                let wanted = DomainHeap.free() + bytes;
+                let mut more = true;
+                while more && DomainHeap.free() < wanted {
+                    // While the manager is at work itself there is none.
+                    more = memmgr.try_server().is_some_and(|mut m| m.grow_heap());
+                }
+                more
+            })),
+        );
     }
 
     /// A connection to a server in another domain.

@@ -26,7 +26,7 @@ const SELF_CNODE: u64 = 4 << 12;
 const YIELD_LABEL: u64 = 1;
 
 /// A heap with less than this free asks for more before the next event.
-const HEAP_LOW: usize = 128 << 10;
+pub(crate) const HEAP_LOW: usize = 128 << 10;
 /// By how much a heap grows at a time, in bytes.
 const HEAP_STEP: u64 = 256 << 10;
 
