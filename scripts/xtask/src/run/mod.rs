@@ -30,7 +30,7 @@ pub const NOT_EXECUTABLE: u8 = 126;
 /// There is no such program in the root file system.
 pub const NOT_FOUND: u8 = 127;
 /// Bytes of memory that kernel, components and a small program need beside the root file system.
-const ROOM: u64 = 14 << 20;
+const ROOM: u64 = 11 << 20;
 
 /// Boots a system and runs a program in it, an interactive shell by default.
 ///
