@@ -110,6 +110,9 @@ STRESS(thread_create_join, 10000, 300)
 }
 
 /* A pipeline of many processes: what goes in at one end comes out at the other. */
+/* Numbers that go through: more bytes than a pipe holds. */
+#define PIPED 20000
+
 STRESS(pipeline, 200, 40)
 {
     int first[2], from;
@@ -135,13 +138,13 @@ STRESS(pipeline, 200, 40)
     }
     pid_t writer = xfork();
     if (writer == 0) {
-        for (uint32_t i = 0; i < 65536; i++)
+        for (uint32_t i = 0; i < PIPED; i++)
             CHECK(write(first[1], &i, sizeof i) == sizeof i);
         _exit(0);
     }
     close(first[1]);
     FILE *in = fdopen(from, "r");
-    for (uint32_t i = 0, got; i < 65536; i++)
+    for (uint32_t i = 0, got; i < PIPED; i++)
         CHECK(fread(&got, sizeof got, 1, in) == 1 && got == i);
     CHECK(fgetc(in) == EOF);
     for (long i = 0; i <= count; i++) {
