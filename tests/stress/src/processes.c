@@ -109,10 +109,10 @@ STRESS(thread_create_join, 10000, 300)
     }
 }
 
-/* A pipeline of many processes: what goes in at one end comes out at the other. */
 /* Numbers that go through: more bytes than a pipe holds. */
 #define PIPED 20000
 
+/* A pipeline of many processes: what goes in at one end comes out at the other. */
 STRESS(pipeline, 200, 40)
 {
     int first[2], from;
